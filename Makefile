@@ -1,0 +1,60 @@
+# `make` lists what there is. Every target but help and lock sets the environment up first.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+# In the order in which one may import the other.
+DISTRIBUTIONS := sdk core services/gateway workers services/devserver
+STAMP := $(VENV)/.ready
+MANIFESTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
+LOCKS := bootstrap.lock requirements.lock redis.lock
+PIP := $(RUN) -m pip --disable-pip-version-check -qq
+PIP_LOCKED := --no-compile --no-deps --require-hashes --only-binary :all:
+
+.PHONY: help setup run test test-long check protos bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make $(VENV) from the locks; PYTHON= names the interpreter (3.11 or newer)
+
+$(STAMP): $(VENV)/.locked $(MANIFESTS)
+	@$(PIP) install --no-compile --no-index --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e ./%)
+	@$(PIP) check
+	@touch $@
+
+$(VENV)/.locked: $(LOCKS)
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" tools/venv.sh
+	@$(PIP) install $(PIP_LOCKED) -r bootstrap.lock
+	@$(PIP) install $(PIP_LOCKED) -r requirements.lock
+	@# Apart from the environment, so that the binary shadows no redis-server on PATH.
+	@$(PIP) install $(PIP_LOCKED) --implementation cp --python-version 3.12 \
+		--target $(VENV)/redis -r redis.lock
+	@touch $@
+
+run: $(STAMP) ## start everything on this machine; FILES="a.jpg b.mp4" uploads those, ONCE=1 ends after them
+	@$(RUN) -m mediafleet_devserver.first_run $(if $(ONCE),--once) $(FILES)
+
+test: $(STAMP) ## the quick tests
+	@$(RUN) -m pytest -q $(ARGS)
+
+test-long: $(STAMP) ## all tests, the long ones too
+	@$(RUN) -m pytest -q -m "long or not long" $(ARGS)
+
+protos: $(STAMP) ## renew the generated code from protos/
+	@tools/protos.sh
+
+bench: $(STAMP) ## run the benchmarks
+	@$(RUN) -m benchmarks $(ARGS)
+
+check: $(STAMP) ## lint, types, import rules, generated code and locks
+	@tools/check.sh $(BIN)
+
+lock: ## renew the locks to the newest versions allowed
+	@PYTHON="$(PYTHON)" tools/lock.sh $(DISTRIBUTIONS)
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""What mediafleet's gateway and workers share: rules, ports and their adapters."""

@@ -1,0 +1,1 @@
+"""Client, command line and wire types of mediafleet."""

@@ -1,0 +1,1 @@
+"""All of mediafleet in one command, on embedded parts."""

@@ -1,0 +1,1 @@
+"""The gRPC gateway: bytes and requests in, events out."""

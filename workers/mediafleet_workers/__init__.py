@@ -1,0 +1,1 @@
+"""Workers of mediafleet: pipelines, sandboxed decoders and housekeeping."""
