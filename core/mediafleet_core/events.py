@@ -1,0 +1,115 @@
+"""What watchers see: ordered state changes that are never lost, and progress of which the latest wins. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from mediafleet_core.failures import Failure
+from mediafleet_core.identity import TenantId, UploadId
+from mediafleet_core.progress import Progress
+from mediafleet_core.uploads import State, Upload
+
+_CURSOR = re.compile(r"([0-9a-f]{1,32}):(\d{1,20})-(\d{1,20})")
+
+
+class Cursor(NamedTuple):
+    """A place in the event log: the ledger's epoch and a stream id, ordered within one epoch."""
+
+    epoch: str
+    milliseconds: int
+    number: int
+
+    @property
+    def stream_id(self) -> str:
+        """The id as Redis spells it."""
+        return f"{self.milliseconds}-{self.number}"
+
+    def encode(self) -> str:
+        """Opaque text for callers."""
+        return base64.urlsafe_b64encode(f"{self.epoch}:{self.stream_id}".encode()).decode()
+
+    @classmethod
+    def of(cls, epoch: str, stream_id: str) -> Cursor:
+        """From a stream id as Redis spells it."""
+        milliseconds, number = stream_id.split("-")
+        return cls(epoch, int(milliseconds), int(number))
+
+    @classmethod
+    def decode(cls, text: str) -> Cursor | None:
+        """The place behind the opaque text; None when it is no cursor at all."""
+        try:
+            match = _CURSOR.fullmatch(base64.urlsafe_b64decode(text.encode()).decode())
+        except (binascii.Error, UnicodeError, ValueError):
+            return None
+        return cls(match[1], int(match[2]), int(match[3])) if match else None
+
+
+class StateChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """One state change: `sequence` counts per upload from 1; `previous` is None for the creation."""
+
+    upload_id: UploadId
+    tenant: TenantId
+    sequence: int
+    time: datetime
+    previous: State | None
+    state: State
+    progress: Progress
+    attempt: int = 0
+    max_attempts: int = 0
+    next_attempt_time: datetime | None = None
+    failure: Failure | None = None
+    collection: str = ""
+    batch_id: str = ""
+    kind: str = ""
+
+
+class Deleted(msgspec.Struct, frozen=True, kw_only=True):
+    """The upload is gone; nothing follows."""
+
+    upload_id: UploadId
+    tenant: TenantId
+    sequence: int
+    time: datetime
+
+
+class ProgressMade(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest progress; `sequence` is that of the state change it follows."""
+
+    upload_id: UploadId
+    tenant: TenantId
+    sequence: int
+    time: datetime
+    progress: Progress
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The record as it stands, first message of a watch."""
+
+    upload: Upload
+    time: datetime
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """The stream is alive; nothing was missed up to its cursor."""
+
+    time: datetime
+
+
+LogEntry = StateChanged | Deleted
+"""What the event log keeps."""
+
+WatchEvent = StateChanged | Deleted | ProgressMade | Snapshot | Heartbeat
+"""What a watcher receives."""
+
+
+class Message(NamedTuple):
+    """One message to a watcher: its cursor (None where it is no place to resume from) and the event."""
+
+    cursor: Cursor | None
+    event: WatchEvent

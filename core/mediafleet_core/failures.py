@@ -1,0 +1,156 @@
+"""Why processing failed: the closed list of codes, each with its attempts and its words for people.
+
+The same text is shown by gRPC, CLI, console and docs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+
+class FailureCode(StrEnum):
+    """Stable codes in `Failure.code`."""
+
+    UNSUPPORTED_MEDIA = "UNSUPPORTED_MEDIA"
+    CONTENT_TYPE_MISMATCH = "CONTENT_TYPE_MISMATCH"
+    CORRUPT_MEDIA = "CORRUPT_MEDIA"
+    TRUNCATED_MEDIA = "TRUNCATED_MEDIA"
+    ENCRYPTED_DOCUMENT = "ENCRYPTED_DOCUMENT"
+    PIXEL_LIMIT = "PIXEL_LIMIT"
+    FRAME_LIMIT = "FRAME_LIMIT"
+    PAGE_LIMIT = "PAGE_LIMIT"
+    DURATION_LIMIT = "DURATION_LIMIT"
+    MALWARE_FOUND = "MALWARE_FOUND"
+    SCANNER_UNAVAILABLE = "SCANNER_UNAVAILABLE"
+    WORKER_CRASHED = "WORKER_CRASHED"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    TIMED_OUT = "TIMED_OUT"
+    STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
+    STORAGE_DENIED = "STORAGE_DENIED"
+    STORAGE_THROTTLED = "STORAGE_THROTTLED"
+    ORIGINAL_MISSING = "ORIGINAL_MISSING"
+    OBJECT_CHECKSUM_MISMATCH = "OBJECT_CHECKSUM_MISMATCH"
+    STORED_OBJECT_CORRUPT = "STORED_OBJECT_CORRUPT"
+    LEASE_LOST_TOO_OFTEN = "LEASE_LOST_TOO_OFTEN"
+    ENRICHMENT_FAILED = "ENRICHMENT_FAILED"
+    ENRICHMENT_RATE_LIMITED = "ENRICHMENT_RATE_LIMITED"
+    ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
+    CANCELLED_BY_CALLER = "CANCELLED_BY_CALLER"
+    EXPIRED_BEFORE_FINISH = "EXPIRED_BEFORE_FINISH"
+    INTERNAL = "INTERNAL"
+
+
+class FailureRule(NamedTuple):
+    """What a code means for people, and how many attempts the work gets before it is final (1 = no retry)."""
+
+    message: str
+    next_step: str
+    attempts: int = 1
+
+    @property
+    def retryable(self) -> bool:
+        """Whether trying the same file again can help."""
+        return self.attempts > 1
+
+
+_CHECK_FILE = "Open the file in its own program, export it again and upload the new file."
+_SMALLER = "Upload a smaller version, or ask an operator to raise the limit."
+_RETRY = "Retry the upload; if it fails again, show its id to an operator."
+_OPERATOR = "Show the upload's id to an operator."
+
+RULES: Mapping[FailureCode, FailureRule] = MappingProxyType(
+    {
+        FailureCode.UNSUPPORTED_MEDIA: FailureRule(
+            "This format is recognised but not supported.", "Convert the file to a supported format and upload it."
+        ),
+        FailureCode.CONTENT_TYPE_MISMATCH: FailureRule(
+            "The content is not what its declared type or file name says.",
+            "Declare the right content type, or choose the right file, and upload it again.",
+        ),
+        FailureCode.CORRUPT_MEDIA: FailureRule("The file is damaged and cannot be decoded.", _CHECK_FILE),
+        FailureCode.TRUNCATED_MEDIA: FailureRule("The file ends too early: a part of it is missing.", _CHECK_FILE),
+        FailureCode.ENCRYPTED_DOCUMENT: FailureRule(
+            "The document is protected by a password.", "Remove the protection and upload it again."
+        ),
+        FailureCode.PIXEL_LIMIT: FailureRule("The picture has more pixels than allowed.", _SMALLER),
+        FailureCode.FRAME_LIMIT: FailureRule("The file has more frames than allowed.", _SMALLER),
+        FailureCode.PAGE_LIMIT: FailureRule("The document has more pages than allowed.", _SMALLER),
+        FailureCode.DURATION_LIMIT: FailureRule("The recording is longer than allowed.", _SMALLER),
+        FailureCode.MALWARE_FOUND: FailureRule(
+            "The virus scanner found malware in the file.", "Do not open the file; scan the computer it came from."
+        ),
+        FailureCode.SCANNER_UNAVAILABLE: FailureRule("The virus scanner could not be reached.", _RETRY, 3),
+        FailureCode.WORKER_CRASHED: FailureRule("The decoder crashed on this file.", _OPERATOR, 2),
+        FailureCode.OUT_OF_MEMORY: FailureRule("Decoding this file needs more memory than allowed.", _SMALLER, 2),
+        FailureCode.TIMED_OUT: FailureRule("Processing this file took longer than allowed.", _OPERATOR, 2),
+        FailureCode.STORAGE_UNAVAILABLE: FailureRule("The object storage could not be reached.", _RETRY, 3),
+        FailureCode.STORAGE_DENIED: FailureRule(
+            "The object storage refused access.", "Ask an operator to check the storage credentials and their rights."
+        ),
+        FailureCode.STORAGE_THROTTLED: FailureRule("The object storage asked to slow down.", _RETRY, 3),
+        FailureCode.ORIGINAL_MISSING: FailureRule("The stored original is gone.", "Upload the file again."),
+        FailureCode.OBJECT_CHECKSUM_MISMATCH: FailureRule(
+            "The received bytes do not match the checksum that was declared.", "Upload the file again."
+        ),
+        FailureCode.STORED_OBJECT_CORRUPT: FailureRule(
+            "The bytes read from storage are not the bytes that were stored.", "Upload the file again.", 2
+        ),
+        FailureCode.LEASE_LOST_TOO_OFTEN: FailureRule(
+            "Workers that took this file stopped answering, again and again.", _OPERATOR
+        ),
+        FailureCode.ENRICHMENT_FAILED: FailureRule("The metadata service gave no usable answer.", _RETRY, 2),
+        FailureCode.ENRICHMENT_RATE_LIMITED: FailureRule("The metadata service asked to slow down.", _RETRY, 2),
+        FailureCode.ATTEMPTS_EXHAUSTED: FailureRule("Every attempt failed, each for another reason.", _RETRY),
+        FailureCode.CANCELLED_BY_CALLER: FailureRule(
+            "The upload was cancelled.", "Retry the upload if the cancel was a mistake."
+        ),
+        FailureCode.EXPIRED_BEFORE_FINISH: FailureRule(
+            "The upload was not finished in time.", "Start a new upload of the file."
+        ),
+        FailureCode.INTERNAL: FailureRule("An unexpected error in mediafleet.", _OPERATOR, 2),
+    }
+)
+
+MAX_LOST_LEASES = 5
+"""Leases that one series may lose before it fails: infrastructure does not burn attempts, yet cannot loop for ever."""
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One failed attempt: when it ended, why, and on which worker; `evidence` for operators (signal, peak memory)."""
+
+    time: datetime
+    code: FailureCode
+    worker: str
+    stage: str = ""
+    evidence: str = ""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an upload is FAILED, CANCELLED or EXPIRED, or why its last attempt failed while a retry is due."""
+
+    code: FailureCode
+    stage: str = ""
+    detail: str = ""
+    attempts: tuple[AttemptRecord, ...] = ()
+
+    @property
+    def rule(self) -> FailureRule:
+        """The words and the attempts of this code."""
+        return RULES[self.code]
+
+
+class ProcessingError(Exception):
+    """An attempt failed with a known code; raised by pipeline steps and by the worker's own stages."""
+
+    def __init__(self, code: FailureCode, detail: str = "", *, evidence: str = "") -> None:
+        """`detail` is safe to show to the uploader; `evidence` is for operators."""
+        super().__init__(f"{code}: {detail}" if detail else str(code))
+        self.code = code
+        self.detail = detail
+        self.evidence = evidence

@@ -1,0 +1,38 @@
+"""Kinds of media and the content types behind them."""
+
+from __future__ import annotations
+
+import mimetypes
+from enum import StrEnum
+
+
+class MediaKind(StrEnum):
+    """What a file is to mediafleet; each kind has its own queue of work."""
+
+    IMAGE = "IMAGE"
+    AUDIO = "AUDIO"
+    VIDEO = "VIDEO"
+    DOCUMENT = "DOCUMENT"
+    OTHER = "OTHER"
+
+
+_BY_PREFIX = {"image": MediaKind.IMAGE, "audio": MediaKind.AUDIO, "video": MediaKind.VIDEO}
+_DOCUMENTS = frozenset({"application/pdf"})
+
+UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+"""Declarations that say nothing about the content."""
+
+
+def kind_of(content_type: str) -> MediaKind:
+    """The kind of a content type (parameters such as charset are ignored); OTHER if nothing is known of it."""
+    essence = content_type.split(";", 1)[0].strip().lower()
+    if essence in _DOCUMENTS:
+        return MediaKind.DOCUMENT
+    return _BY_PREFIX.get(essence.split("/", 1)[0], MediaKind.OTHER)
+
+
+def declared_type(content_type: str, display_name: str) -> str:
+    """The content type that the caller declares: in words, or by the file name's extension; "" if neither."""
+    if content_type.lower() not in UNTYPED:
+        return content_type.lower()
+    return mimetypes.guess_type(display_name, strict=False)[0] or ""

@@ -1,0 +1,46 @@
+"""The only place that spells a key in the bucket.
+
+Everything of an upload lives below one prefix; what a writer or an attempt makes lives below its own fence, so that
+nobody can overwrite what another wrote.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mediafleet_core.identity import TenantId, UploadId
+
+ROOT = "uploads/"
+
+
+class UploadKeys(NamedTuple):
+    """The keys of one upload."""
+
+    tenant: TenantId
+    upload_id: UploadId
+
+    @property
+    def prefix(self) -> str:
+        """Where everything of the upload lives."""
+        return f"{ROOT}{self.tenant}/{self.upload_id}/"
+
+    @property
+    def manifest(self) -> str:
+        """The durable record, written beside the bytes after the commit."""
+        return f"{self.prefix}manifest.json"
+
+    def original(self, fence: int) -> str:
+        """The file as it was received by the writer that holds `fence`."""
+        return f"{self.prefix}o/{fence}"
+
+    def tail(self, fence: int) -> str:
+        """Bytes after the last whole part, kept at a clean half-close of the writer that holds `fence`."""
+        return f"{self.prefix}tail/{fence}"
+
+    def attempt(self, fence: int) -> str:
+        """The prefix of everything that the attempt with `fence` stores."""
+        return f"{self.prefix}r/{fence}/"
+
+    def rendition(self, fence: int, name: str, suffix: str) -> str:
+        """One rendition of the attempt with `fence`; `suffix` with its dot."""
+        return f"{self.attempt(fence)}{name}{suffix}"

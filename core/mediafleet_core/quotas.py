@@ -1,0 +1,52 @@
+"""Limits of a tenant, and the arithmetic of quota. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mediafleet_core.errors import FieldViolation, MediafleetError, Reason
+from mediafleet_core.media_types import MediaKind
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a tenant may store; sizes in bytes. `allowed_types` are content types or families such as `image/*`."""
+
+    max_upload_bytes: dict[MediaKind, int] = {
+        MediaKind.IMAGE: 100 * MIB,
+        MediaKind.AUDIO: GIB,
+        MediaKind.VIDEO: 10 * GIB,
+        MediaKind.DOCUMENT: 200 * MIB,
+        MediaKind.OTHER: 10 * GIB,
+    }
+    tenant_bytes: int = 1024 * GIB
+    collection_bytes: int = 10 * GIB
+    allowed_types: tuple[str, ...] = ()
+
+    def largest(self, kind: MediaKind) -> int:
+        """The most bytes one upload of this kind may have."""
+        return self.max_upload_bytes.get(kind, self.max_upload_bytes[MediaKind.OTHER])
+
+    def check_size(self, kind: MediaKind, size_bytes: int) -> None:
+        """Raise OBJECT_TOO_LARGE."""
+        limit = self.largest(kind)
+        if size_bytes > limit:
+            text = f"{size_bytes} bytes are more than the {limit} allowed for {kind.lower()} files"
+            raise MediafleetError(
+                Reason.OBJECT_TOO_LARGE,
+                text,
+                metadata={"limit": str(limit)},
+                violations=[FieldViolation("spec.size_bytes", text)],
+            )
+
+    def check_type(self, content_type: str) -> None:
+        """Raise CONTENT_TYPE_NOT_ALLOWED, when there is an allow-list and it does not cover the type."""
+        family = content_type.split("/", 1)[0] + "/*"
+        if self.allowed_types and content_type not in self.allowed_types and family not in self.allowed_types:
+            raise MediafleetError(
+                Reason.CONTENT_TYPE_NOT_ALLOWED,
+                f"files of type {content_type or 'unknown'} are not allowed here",
+                metadata={"allowed": ", ".join(self.allowed_types)},
+            )

@@ -1,0 +1,47 @@
+"""How a process reads its settings: once, from the environment, into frozen typed parts that sit beside their components."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "MEDIAFLEET_"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text names the variable and the remedy, never the value."""
+
+
+class SettingsPart(BaseSettings):
+    """One component's settings; a field `x` is read from `MEDIAFLEET_X`, or from its `validation_alias` exactly.
+
+    A field's description is shown as the remedy when its value is refused.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
+    )
+
+
+_Part = TypeVar("_Part", bound=SettingsPart)
+
+
+def read(part: type[_Part]) -> _Part:
+    """The part as the environment has it. Raises SettingsError naming every variable that is missing or wrong."""
+    try:
+        return part()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_complaints(part, error))) from None
+
+
+def _complaints(part: type[SettingsPart], error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        field = part.model_fields.get(name)
+        variable = name if field is None or field.validation_alias else PREFIX + name.upper()
+        remedy = field.description if field is not None and field.description else ""
+        lines.append(" ".join(filter(None, [f"{variable or part.__name__}: {problem['msg']}.", remedy])))
+    return lines
