@@ -49,10 +49,11 @@ class StoredObject(NamedTuple):
 
 
 class UploadedPart(NamedTuple):
-    """What Complete needs of a part."""
+    """What Complete needs of a part; S3 asks again for the checksum of each part that had one."""
 
     number: int
     etag: str
+    crc32c: int
 
 
 class ObjectStore(Protocol):
@@ -79,7 +80,10 @@ class ObjectStore(Protocol):
         """Store part `number` (1 to 10,000); returns its ETag. Raises ORIGINAL_MISSING when the multipart is gone."""
 
     async def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
-        """Make the object of the named parts, in order. Raises ORIGINAL_MISSING when the multipart is gone."""
+        """Make the object of the named parts, in order of their numbers; repeated, it answers the same again.
+
+        Raises ORIGINAL_MISSING when the multipart is gone and its object is not there.
+        """
 
     async def abort_multipart(self, key: str, multipart_id: str) -> None:
         """Drop the parts; quietly when the multipart is gone."""
