@@ -12,6 +12,7 @@ import msgspec
 
 from mediafleet_core.failures import Failure
 from mediafleet_core.identity import TenantId, UploadId
+from mediafleet_core.media_types import MediaKind
 from mediafleet_core.progress import Progress
 from mediafleet_core.uploads import State, Upload
 
@@ -50,13 +51,24 @@ class Cursor(NamedTuple):
         return cls(match[1], int(match[2]), int(match[3])) if match else None
 
 
-class StateChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """One state change: `sequence` counts per upload from 1; `previous` is None for the creation."""
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What every entry of the event log says; `sequence` counts per upload from 1.
+
+    `collection`, `batch_id` and `kind` are what a watch of many uploads chooses by.
+    """
 
     upload_id: UploadId
     tenant: TenantId
     sequence: int
     time: datetime
+    collection: str = ""
+    batch_id: str = ""
+    kind: MediaKind
+
+
+class StateChanged(LogEntry, frozen=True, kw_only=True):
+    """One state change; `previous` is None for the creation."""
+
     previous: State | None
     state: State
     progress: Progress
@@ -64,18 +76,10 @@ class StateChanged(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int = 0
     next_attempt_time: datetime | None = None
     failure: Failure | None = None
-    collection: str = ""
-    batch_id: str = ""
-    kind: str = ""
 
 
-class Deleted(msgspec.Struct, frozen=True, kw_only=True):
+class Deleted(LogEntry, frozen=True, kw_only=True):
     """The upload is gone; nothing follows."""
-
-    upload_id: UploadId
-    tenant: TenantId
-    sequence: int
-    time: datetime
 
 
 class ProgressMade(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,9 +104,6 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 
     time: datetime
 
-
-LogEntry = StateChanged | Deleted
-"""What the event log keeps."""
 
 WatchEvent = StateChanged | Deleted | ProgressMade | Snapshot | Heartbeat
 """What a watcher receives."""

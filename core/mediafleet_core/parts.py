@@ -16,7 +16,7 @@ SMALLEST_PART = 8 * MIB
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One durable part of the original: `number` in the multipart, `offset` and `size` in bytes, its CRC32C, its ETag."""
+    """One durable part of an original: its number in the multipart, offset and size in bytes, CRC32C and ETag."""
 
     number: int
     offset: int

@@ -73,7 +73,9 @@ class ObjectStore(Protocol):
     ) -> StoredObject:
         """Store a file's content under `key`."""
 
-    async def begin_multipart(self, key: str, *, content_type: str = "", metadata: Mapping[str, str] | None = None) -> str:
+    async def begin_multipart(
+        self, key: str, *, content_type: str = "", metadata: Mapping[str, str] | None = None
+    ) -> str:
         """Start an object that comes in parts; returns the store's id for it."""
 
     async def put_part(self, key: str, multipart_id: str, number: int, body: Chunks, *, crc32c: int) -> str:
@@ -288,7 +290,9 @@ class Ledger(Protocol):
     async def get(self, upload_id: UploadId, tenant: TenantId | None = None) -> Upload:
         """The record. Raises UPLOAD_NOT_FOUND, also for another tenant's."""
 
-    async def open_write(self, upload_id: UploadId, tenant: TenantId, offset: int, *, op: str | None = None) -> WriteSession:
+    async def open_write(
+        self, upload_id: UploadId, tenant: TenantId, offset: int, *, op: str | None = None
+    ) -> WriteSession:
         """Take over writing with a new fence, if `offset` is at most the committed size.
 
         Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_CANCELLED, UPLOAD_TERMINAL (failed), WRITE_OFFSET_AHEAD. An
@@ -300,27 +304,40 @@ class Ledger(Protocol):
     ) -> None:
         """Record the multipart that the parts go to. Raises CONCURRENT_WRITER."""
 
-    async def record_part(self, upload_id: UploadId, fence: int, part: Part, *, op: str | None = None) -> int:
+    async def record_part(
+        self, upload_id: UploadId, fence: int, part: Part, *, limits: Limits, op: str | None = None
+    ) -> int:
         """Record a durable part in sequence; returns the committed size; drops a tail that it covers.
 
         With an unknown size it reserves quota for the part. Raises CONCURRENT_WRITER, UPLOAD_CANCELLED, QUOTA_EXCEEDED.
         """
 
-    async def record_tail(self, upload_id: UploadId, fence: int, tail: Tail, *, op: str | None = None) -> int:
+    async def record_tail(
+        self, upload_id: UploadId, fence: int, tail: Tail, *, limits: Limits, op: str | None = None
+    ) -> int:
         """Record the tail; returns the committed size. Raises CONCURRENT_WRITER, UPLOAD_CANCELLED, QUOTA_EXCEEDED."""
 
     async def writes(self, upload_id: UploadId, fence: int) -> None:
         """Raise CONCURRENT_WRITER or the state's reason if `fence` may not write any more."""
 
     async def finish(
-        self, upload_id: UploadId, fence: int, original: Original, *, max_attempts: int, op: str | None = None
+        self,
+        upload_id: UploadId,
+        fence: int,
+        original: Original,
+        *,
+        limits: Limits,
+        max_attempts: int,
+        op: str | None = None,
     ) -> Upload:
         """RECEIVING -> QUEUED: reservation becomes usage, the upload joins its kind's pending list.
 
         Raises CONCURRENT_WRITER, UPLOAD_CANCELLED, QUOTA_EXCEEDED (unknown size).
         """
 
-    async def reject(self, upload_id: UploadId, fence: int, code: FailureCode, detail: str, *, op: str | None = None) -> Upload:
+    async def reject(
+        self, upload_id: UploadId, fence: int, code: FailureCode, detail: str, *, op: str | None = None
+    ) -> Upload:
         """RECEIVING -> FAILED: the bytes are wrong. Refunds the reservation and plans a sweep."""
 
     async def claim(
@@ -333,7 +350,9 @@ class Ledger(Protocol):
     ) -> Verdict:
         """Extend the lease and, if given, set the latest progress (never lower than before)."""
 
-    async def commit(self, upload_id: UploadId, fence: int, outcome: Outcome, *, op: str | None = None) -> Upload | None:
+    async def commit(
+        self, upload_id: UploadId, fence: int, outcome: Outcome, *, op: str | None = None
+    ) -> Upload | None:
         """PROCESSING -> SUCCEEDED under this fence: names the keys, adds usage; None if the fence may not commit."""
 
     async def fail_attempt(
@@ -345,7 +364,7 @@ class Ledger(Protocol):
         """
 
     async def release(self, upload_id: UploadId, fence: int, *, op: str | None = None) -> Upload | None:
-        """PROCESSING -> QUEUED at once, no attempt counted (a drain); CANCELLING -> CANCELLED. None if the fence is lost."""
+        """PROCESSING -> QUEUED at once, no attempt counted; CANCELLING -> CANCELLED. None if the fence is lost."""
 
     async def cancel(self, upload_id: UploadId, tenant: TenantId, reason: str, *, op: str | None = None) -> Upload:
         """RECEIVING, QUEUED -> CANCELLED; PROCESSING -> CANCELLING. Quietly the record when it is one of these already.
@@ -368,7 +387,7 @@ class Ledger(Protocol):
     ) -> Upload:
         """Change caption or labels; None leaves them. Raises UPLOAD_NOT_FOUND."""
 
-    async def delete(self, upload_id: UploadId, tenant: TenantId, *, op: str | None = None) -> Upload:
+    async def delete(self, upload_id: UploadId, tenant: TenantId) -> Upload:
         """Remove the record, refund its usage, plan the sweep of its prefix; returns the record as it was.
 
         Repeated within a day it returns the same again. Raises UPLOAD_NOT_FOUND.
@@ -383,7 +402,10 @@ class Ledger(Protocol):
         after: str = "",
         oldest_first: bool = False,
     ) -> Page:
-        """A page in order of creation, newest first unless asked otherwise; no row that stays is skipped or repeated."""
+        """A page in order of creation, newest first unless asked otherwise; no row that stays is skipped or repeated.
+
+        `total` is exact for at most one restriction besides time, and an upper bound otherwise.
+        """
 
     async def usage(self, tenant: TenantId, collection: str = "") -> Usage:
         """Bytes and objects of a tenant, or of one of its collections."""

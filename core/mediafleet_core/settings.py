@@ -1,4 +1,4 @@
-"""How a process reads its settings: once, from the environment, into frozen typed parts that sit beside their components."""
+"""How a process reads its settings: once, from the environment, into frozen typed parts beside their components."""
 
 from __future__ import annotations
 

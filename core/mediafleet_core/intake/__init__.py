@@ -1,0 +1,7 @@
+"""Bytes in: from a caller's stream to a durable original that waits for a worker."""
+
+from mediafleet_core.intake.intake import Intake, WriteStatus
+from mediafleet_core.intake.settings import IntakeSettings
+from mediafleet_core.intake.writing import Writer
+
+__all__ = ["Intake", "IntakeSettings", "WriteStatus", "Writer"]

@@ -1,0 +1,31 @@
+"""Settings of the intake."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from mediafleet_core.settings import SettingsPart
+
+MIB = 1 << 20
+
+
+class IntakeSettings(SettingsPart):
+    """How bytes are taken in; sizes in bytes."""
+
+    max_chunk_bytes: int = Field(2 * MIB, ge=1, le=3 * MIB, description="Content of one message, below gRPC's 4 MiB.")
+    max_file_bytes: int = Field(3 * MIB, ge=1, le=3 * MIB, description="A whole file sent in one unary call.")
+    write_buffer_bytes: int = Field(
+        256 * MIB,
+        ge=0,
+        description="Parts that all writers of a process together may have under way while filling more.",
+    )
+    part_bytes: int | None = Field(
+        None, ge=1, description="Size of parts, instead of 8 MiB and more by the file's size; S3 needs 5 MiB."
+    )
+    upload_expiry: timedelta = Field(
+        timedelta(hours=24),
+        description="How long an upload may stay unfinished; below the 7 days after which R2 aborts.",
+    )
+    max_attempts: int = Field(3, ge=1, description="Attempts that the processing of an upload gets at most.")

@@ -1,0 +1,80 @@
+"""Steps of housekeeping: what is due, what was lost, what is left to clean up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import msgspec
+
+from mediafleet_core.failures import MAX_LOST_LEASES, Failure, FailureCode
+from mediafleet_core.identity import UploadId
+from mediafleet_core.ledger import records
+from mediafleet_core.ledger.base import milliseconds
+from mediafleet_core.ledger.reading import Reading
+from mediafleet_core.media_types import MediaKind
+from mediafleet_core.ports import Sweep
+from mediafleet_core.uploads import Upload
+
+MANIFEST_GRACE_MS = 3_000
+"""How long a worker has for the manifest of what it committed, before housekeeping writes it."""
+
+
+class HousekeepingSteps(Reading):
+    """What one leader does for everybody; see `ports.Ledger` for what each step promises."""
+
+    async def lead(self, owner: str, lease: timedelta) -> bool:
+        """Whether `owner` does the housekeeping for the next `lease`."""
+        return (await self._connection.run("lead", owner=owner, lease=milliseconds(lease))).status == "OK"
+
+    async def due(self) -> Mapping[MediaKind, int]:
+        """How many uploads of each kind could be claimed now."""
+        reply = await self._connection.run("due", kinds=list(MediaKind))
+        return {kind: int(count) for kind, count in zip(MediaKind, reply.extra, strict=True)}
+
+    async def end_lost_leases(self, lease: timedelta) -> Sequence[Upload]:
+        """Put jobs back whose lease has ended."""
+        failure = Failure(code=FailureCode.LEASE_LOST_TOO_OFTEN)
+        reply = await self._connection.run(
+            "end_lost_leases",
+            kinds=list(MediaKind),
+            lease=milliseconds(lease),
+            most=MAX_LOST_LEASES,
+            failure=records.to_json(failure),
+        )
+        return await self._many(reply.extra)
+
+    async def expire(self, limit: int) -> Sequence[Upload]:
+        """End uploads past their time; drop originals past their retention."""
+        failure = Failure(code=FailureCode.EXPIRED_BEFORE_FINISH, stage="receiving")
+        reply = await self._connection.run("expire", limit=limit, failure=records.to_json(failure))
+        return await self._many(reply.extra)
+
+    async def sweeps(self, limit: int, *, upload_id: UploadId | None = None) -> Sequence[Sweep]:
+        """Sweeps that are due, or every one of an upload."""
+        reply = await self._connection.run("sweeps", limit=limit, upload=upload_id)
+        return [_sweep(token) for token in reply.extra]
+
+    async def swept(self, sweep: Sweep) -> None:
+        """The sweep ran."""
+        await self._connection.run("swept", token=sweep.token)
+
+    async def manifests(self, limit: int) -> Sequence[Upload]:
+        """Committed uploads that still lack their manifest."""
+        async with self._connection.guarded() as redis:
+            seconds, micros = await redis.time()
+            now = int(seconds) * 1000 + int(micros) // 1000
+            ids: list[str] = await redis.zrangebyscore(
+                self._connection.key("manifests"), "-inf", now - MANIFEST_GRACE_MS, start=0, num=limit
+            )
+        return await self._many(ids)
+
+    async def manifest_written(self, upload: Upload) -> None:
+        """The manifest stands beside the bytes."""
+        async with self._connection.guarded() as redis:
+            await redis.zrem(self._connection.key("manifests"), upload.upload_id)
+
+
+def _sweep(token: str) -> Sweep:
+    _, _, prefix, key, multipart_id = msgspec.json.decode(token, type=tuple[str, int, str, str, str])
+    return Sweep(token, prefix, key, multipart_id)

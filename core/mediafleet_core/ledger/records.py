@@ -1,0 +1,177 @@
+"""Between the flat fields of a Redis hash and the typed records of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TypedDict, TypeVar
+
+import msgspec
+
+from mediafleet_core.events import Cursor, Deleted, LogEntry, ProgressMade, StateChanged
+from mediafleet_core.failures import AttemptRecord, Failure
+from mediafleet_core.identity import TenantId, UploadId
+from mediafleet_core.media_types import MediaKind
+from mediafleet_core.progress import Progress
+from mediafleet_core.uploads import (
+    Checksums,
+    MediaInfo,
+    Rendition,
+    StageTiming,
+    State,
+    Upload,
+    UploadSpec,
+)
+
+Fields = Mapping[str, str]
+_T = TypeVar("_T")
+
+
+class Units(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of progress that scripts carry without looking inside."""
+
+    step: str = ""
+    bytes_done: int = 0
+    bytes_total: int | None = None
+    items_done: int = 0
+    items_total: int = 0
+    eta_seconds: float | None = None
+
+
+class _About(TypedDict):
+    upload_id: UploadId
+    tenant: TenantId
+    sequence: int
+    time: datetime
+    collection: str
+    batch_id: str
+    kind: MediaKind
+
+
+def pairs(flat: Sequence[str]) -> dict[str, str]:
+    """A flat reply of names and values as a dict."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def to_json(value: object) -> str:
+    """JSON text of a struct or a plain value."""
+    return msgspec.json.encode(value).decode()
+
+
+def upload(upload_id: str, fields: Fields, epoch: str) -> Upload:
+    """The record; `epoch` makes its cursor."""
+    spec = msgspec.json.decode(fields["spec"], type=UploadSpec)
+    cursor = fields.get("cursor", "")
+    receiving = fields["state"] in (State.RECEIVING, State.EXPIRED)
+    return Upload(
+        upload_id=UploadId(upload_id),
+        tenant=TenantId(fields["tenant"]),
+        spec=spec,
+        kind=MediaKind(fields["kind"]),
+        state=State(fields["state"]),
+        progress=_progress(fields, receiving=receiving, size=_int(fields, "size")),
+        content_type=fields.get("content_type", ""),
+        caption=fields.get("caption", ""),
+        labels=_json(fields, "labels", dict[str, str]) or {},
+        size_bytes=_int(fields, "size"),
+        committed_size=_int(fields, "committed") or 0,
+        checksums=Checksums(crc32c=_int(fields, "crc32c"), sha256=fields.get("sha256") or None),
+        original_key=fields.get("original", ""),
+        attempt=_int(fields, "attempt") or 0,
+        max_attempts=_int(fields, "max_attempts") or 0,
+        next_attempt_time=_time(fields, "next"),
+        failure=_failure(fields),
+        renditions=_json(fields, "renditions", tuple[Rendition, ...]) or (),
+        media_info=_json(fields, "media_info", MediaInfo),
+        timings=_json(fields, "timings", tuple[StageTiming, ...]) or (),
+        create_time=at(fields["created"]),
+        start_time=_time(fields, "started"),
+        finish_time=_time(fields, "finished"),
+        expire_time=_time(fields, "expires"),
+        revision=int(fields["rev"]),
+        sequence=int(fields["seq"]),
+        fence=int(fields["fence"]),
+        cursor=Cursor.of(epoch, cursor).encode() if cursor else "",
+    )
+
+
+def log_entry(fields: Fields) -> LogEntry:
+    """One entry of the event log."""
+    about: _About = {
+        "upload_id": UploadId(fields["id"]),
+        "tenant": TenantId(fields["tenant"]),
+        "sequence": int(fields["seq"]),
+        "time": at(fields["time"]),
+        "collection": fields.get("collection", ""),
+        "batch_id": fields.get("batch", ""),
+        "kind": MediaKind(fields["kind"]),
+    }
+    if fields["what"] == "deleted":
+        return Deleted(**about)
+    previous = fields.get("previous")
+    return StateChanged(
+        **about,
+        previous=State(previous) if previous else None,
+        state=State(fields["state"]),
+        progress=_progress(fields, receiving=False, size=None),
+        attempt=_int(fields, "attempt") or 0,
+        max_attempts=_int(fields, "max_attempts") or 0,
+        next_attempt_time=_time(fields, "next"),
+        failure=_failure(fields),
+    )
+
+
+def progress_made(message: str | bytes) -> ProgressMade:
+    """One message of the progress channel."""
+    names = ("id", "tenant", "seq", "time", "series", "percent", "work", "stage", "units", "attempt")
+    fields = dict(zip(names, msgspec.json.decode(message, type=list[str]), strict=True))
+    return ProgressMade(
+        upload_id=UploadId(fields["id"]),
+        tenant=TenantId(fields["tenant"]),
+        sequence=int(fields["seq"]),
+        time=at(fields["time"]),
+        progress=_progress(fields, receiving=False, size=None),
+    )
+
+
+def at(milliseconds: str | int) -> datetime:
+    """A time from Redis' milliseconds."""
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def _progress(fields: Fields, *, receiving: bool, size: int | None) -> Progress:
+    units = _json(fields, "units", Units) or Units()
+    if receiving:
+        units = Units(bytes_done=_int(fields, "committed") or 0, bytes_total=size)
+    return Progress(
+        series=int(fields["series"]),
+        percent=float(fields["percent"]),
+        work_percent=float(fields["work"]),
+        stage=fields["stage"],
+        attempt=_int(fields, "attempt") or 0,
+        **msgspec.structs.asdict(units),
+    )
+
+
+def _failure(fields: Fields) -> Failure | None:
+    text = fields.get("failure")
+    if not text:
+        return None
+    failure = msgspec.json.decode(text, type=Failure)
+    attempts = msgspec.json.decode(f"[{fields.get('attempts', '')}]", type=tuple[AttemptRecord, ...])
+    return msgspec.structs.replace(failure, attempts=attempts)
+
+
+def _json(fields: Fields, name: str, kind: type[_T]) -> _T | None:
+    text = fields.get(name)
+    return msgspec.json.decode(text, type=kind) if text else None
+
+
+def _int(fields: Fields, name: str) -> int | None:
+    text = fields.get(name)
+    return int(text) if text else None
+
+
+def _time(fields: Fields, name: str) -> datetime | None:
+    text = fields.get(name)
+    return at(text) if text else None

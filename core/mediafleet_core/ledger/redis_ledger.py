@@ -1,0 +1,34 @@
+"""The ledger on Redis, put together from its groups of steps."""
+
+from __future__ import annotations
+
+import secrets
+
+from mediafleet_core.ledger.caller import CallerSteps
+from mediafleet_core.ledger.connection import Connection
+from mediafleet_core.ledger.event_log import EventSteps
+from mediafleet_core.ledger.housekeeping import HousekeepingSteps
+from mediafleet_core.ledger.intake import IntakeSteps
+from mediafleet_core.ledger.settings import LedgerSettings
+from mediafleet_core.ledger.work import WorkSteps
+
+
+class RedisLedger(IntakeSteps, WorkSteps, CallerSteps, HousekeepingSteps, EventSteps):
+    """Implements the ports Ledger and EventLog."""
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._connection.redis.aclose()
+
+
+async def connect(settings: LedgerSettings) -> RedisLedger:
+    """A ledger on the configured Redis; the first ever to connect gives its data an epoch.
+
+    Raises MediafleetError LEDGER_UNAVAILABLE.
+    """
+    connection = Connection(settings)
+    key = connection.key("epoch")
+    async with connection.guarded() as redis:
+        await redis.set(key, secrets.token_hex(8), nx=True)
+        epoch = await redis.get(key)
+    return RedisLedger(connection, epoch)

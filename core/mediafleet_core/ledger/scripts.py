@@ -1,0 +1,70 @@
+"""The ledger's steps as Lua: each script is the generated tables, the prelude, its own main() and the epilogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+
+from mediafleet_core.ledger.settings import LedgerSettings
+from mediafleet_core.object_keys import ROOT
+from mediafleet_core.parts import PARTS_IN_FLIGHT
+from mediafleet_core.progress import MOST_BEFORE_TERMINAL, RECEIVED_PERCENT
+from mediafleet_core.uploads import TERMINAL, TRANSITIONS
+
+REQUEST_MEMORY_MS = 24 * 3600 * 1000
+"""How long a deleted upload answers a repeated delete, and its request id is remembered at least."""
+
+OPERATION_MEMORY_MS = 10 * 60 * 1000
+"""How long a step remembers its first answer: longer than any client library goes on repeating it."""
+
+HISTORY_KEPT = 200
+"""State changes that a record keeps for replay."""
+
+
+def sources(settings: LedgerSettings) -> Mapping[str, str]:
+    """The whole text of every script, by name."""
+    folder = files(__package__) / "scripts"
+    tables = _tables(settings)
+    prelude, epilogue = ((folder / name).read_text() for name in ("_prelude.lua", "_epilogue.lua"))
+    return {
+        entry.name.removesuffix(".lua"): "\n".join(
+            [tables, prelude, "local function main()", entry.read_text(), "end", epilogue]
+        )
+        for entry in folder.iterdir()
+        if entry.name.endswith(".lua") and not entry.name.startswith("_")
+    }
+
+
+def _tables(settings: LedgerSettings) -> str:
+    limits: dict[str, int | float | str] = {
+        "events": settings.events_kept,
+        "history": HISTORY_KEPT,
+        "operation": OPERATION_MEMORY_MS,
+        "request": REQUEST_MEMORY_MS,
+        "retention": int(settings.retry_retention.total_seconds() * 1000),
+        "sweep_again": int(settings.sweep_again_after.total_seconds() * 1000),
+        "in_flight": PARTS_IN_FLIGHT,
+        "received": RECEIVED_PERCENT,
+        "before_terminal": MOST_BEFORE_TERMINAL,
+        "root": ROOT,
+    }
+    transitions = {
+        name: f"{{from = {_lua({str(s): True for s in step.sources})}, target = '{step.target}'}}"
+        for name, step in TRANSITIONS.items()
+    }
+    return "\n".join(
+        [
+            f"local TRANSITIONS = {{{', '.join(f'{name} = {text}' for name, text in transitions.items())}}}",
+            f"local TERMINAL = {_lua({str(state): True for state in TERMINAL})}",
+            f"local LIMITS = {_lua(limits)}",
+        ]
+    )
+
+
+def _lua(table: Mapping[str, int | float | str | bool]) -> str:
+    def value(item: int | float | str | bool) -> str:
+        if isinstance(item, bool):
+            return "true" if item else "false"
+        return f"'{item}'" if isinstance(item, str) else repr(item)
+
+    return "{" + ", ".join(f"{name} = {value(item)}" for name, item in sorted(table.items())) + "}"

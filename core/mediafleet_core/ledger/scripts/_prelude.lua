@@ -1,0 +1,256 @@
+-- Shared by every script. ARGV[1]: key prefix. ARGV[2]: arguments as JSON. TRANSITIONS, TERMINAL and LIMITS are
+-- generated from the Python tables and stand above this text. Every script defines main() and returns
+-- {status, detail, record, extra}.
+local P = ARGV[1]
+local A = cjson.decode(ARGV[2])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local extra = {}
+local written = false
+
+local function int(number) return string.format('%.0f', number) end
+local function num(text) return tonumber(text) or 0 end
+local function record_key(id) return P .. 'u:' .. id end
+
+-- A record under work: read once, changed through set(), written back by save() with its changed fields only.
+local function load(id)
+  local flat = redis.call('HGETALL', record_key(id))
+  if #flat == 0 then return nil end
+  local r = {id = id, field = {}, dirty = {}}
+  for i = 1, #flat, 2 do r.field[flat[i]] = flat[i + 1] end
+  return r
+end
+
+local function get(r, name) return r.field[name] or '' end
+
+local function set(r, name, value)
+  if type(value) == 'number' then value = int(value) end
+  if r.field[name] ~= value then
+    r.field[name] = value
+    r.dirty[name] = true
+  end
+end
+
+local function save(r)
+  set(r, 'rev', num(get(r, 'rev')) + 1)
+  local args = {}
+  for name in pairs(r.dirty) do
+    args[#args + 1] = name
+    args[#args + 1] = r.field[name]
+  end
+  redis.call('HSET', record_key(r.id), unpack(args))
+  r.dirty = {}
+  written = true
+end
+
+-- Percent carries one decimal and never falls within a series.
+local function raise_percent(r, percent)
+  if percent > num(get(r, 'percent')) then set(r, 'percent', string.format('%.1f', percent)) end
+end
+
+-- Usage and reservations: the bucket, the tenant and the collection move together.
+local function usage_keys(r)
+  local keys = {P .. 'usage', P .. 'usage:' .. get(r, 'tenant')}
+  if get(r, 'collection') ~= '' then
+    keys[3] = P .. 'usage:' .. get(r, 'tenant') .. '/' .. get(r, 'collection')
+  end
+  return keys
+end
+
+-- kind of object: 'o' for originals, 'r' for renditions.
+local function add_usage(r, what, size, objects)
+  if size == 0 and objects == 0 then return end
+  local field = what .. ':' .. get(r, 'kind')
+  for _, key in ipairs(usage_keys(r)) do
+    redis.call('HINCRBY', key, field .. ':size', int(size))
+    redis.call('HINCRBY', key, field .. ':objects', int(objects))
+    redis.call('HINCRBY', key, 'size', int(size))
+  end
+  if get(r, 'collection') ~= '' then
+    local tenant = P .. 'usage:' .. get(r, 'tenant')
+    redis.call('HINCRBY', tenant, 'c:' .. get(r, 'collection') .. ':size', int(size))
+    redis.call('HINCRBY', tenant, 'c:' .. get(r, 'collection') .. ':objects', int(objects))
+  end
+end
+
+local function count_original(r, size)
+  add_usage(r, 'o', size, 1)
+  set(r, 'counted_original', size)
+end
+
+local function refund_original(r)
+  if get(r, 'counted_original') ~= '' then
+    add_usage(r, 'o', -num(get(r, 'counted_original')), -1)
+    set(r, 'counted_original', '')
+  end
+  set(r, 'original', '')
+end
+
+local function refund_renditions(r)
+  add_usage(r, 'r', -num(get(r, 'counted_renditions')), -num(get(r, 'rendition_objects')))
+  set(r, 'counted_renditions', 0)
+  set(r, 'rendition_objects', 0)
+end
+
+local function reserve(r, size)
+  local change = size - num(get(r, 'reserved'))
+  if change == 0 then return end
+  for _, key in ipairs(usage_keys(r)) do redis.call('HINCRBY', key, 'reserved', int(change)) end
+  set(r, 'reserved', size)
+end
+
+-- nil, or the id, limit and use of the quota that `more` bytes would exceed.
+local function over_quota(tenant, collection, more, limits)
+  local scopes = {{'tenant_bytes', P .. 'usage:' .. tenant, limits.tenant}}
+  if collection ~= '' then
+    scopes[2] = {'collection_bytes', P .. 'usage:' .. tenant .. '/' .. collection, limits.collection}
+  end
+  for _, scope in ipairs(scopes) do
+    local used = redis.call('HMGET', scope[2], 'size', 'reserved')
+    local total = num(used[1]) + num(used[2])
+    if total + more > scope[3] then return cjson.encode({scope[1], int(scope[3]), int(total)}) end
+  end
+  return nil
+end
+
+-- Indexes: score 0, members are UUIDv7 text, so that lexical order is order of creation.
+local function index_keys(r)
+  local base = P .. 'idx:' .. get(r, 'tenant') .. ':'
+  local keys = {base .. 'all', base .. 'state:' .. get(r, 'state'), base .. 'kind:' .. get(r, 'kind')}
+  if get(r, 'collection') ~= '' then keys[#keys + 1] = base .. 'collection:' .. get(r, 'collection') end
+  if get(r, 'batch') ~= '' then keys[#keys + 1] = base .. 'batch:' .. get(r, 'batch') end
+  return keys
+end
+
+local function index(r)
+  for _, key in ipairs(index_keys(r)) do redis.call('ZADD', key, 0, r.id) end
+  redis.call('HINCRBY', P .. 'states', get(r, 'state'), 1)
+end
+
+local function unindex(r)
+  for _, key in ipairs(index_keys(r)) do redis.call('ZREM', key, r.id) end
+  redis.call('HINCRBY', P .. 'states', get(r, 'state'), -1)
+end
+
+local function count_in_batch(r, state, change)
+  if get(r, 'batch') ~= '' then
+    redis.call('HINCRBY', P .. 'batch:' .. get(r, 'batch'), 'in:' .. state, change)
+  end
+end
+
+-- One entry of the event log, and of the record's own short history.
+local function append(r, what, previous)
+  set(r, 'seq', num(get(r, 'seq')) + 1)
+  local entry = {'id', r.id, 'what', what, 'previous', previous, 'time', int(now)}
+  for _, name in ipairs({'tenant', 'seq', 'state', 'series', 'percent', 'work', 'stage', 'attempt', 'max_attempts', 'next',
+      'failure', 'attempts', 'collection', 'batch', 'kind'}) do
+    entry[#entry + 1] = name
+    entry[#entry + 1] = get(r, name)
+  end
+  local at = redis.call('XADD', P .. 'events', 'MAXLEN', '~', LIMITS.events, '*', unpack(entry))
+  set(r, 'cursor', at)
+  redis.call('RPUSH', record_key(r.id) .. ':history', at .. ' ' .. cjson.encode(entry))
+  redis.call('LTRIM', record_key(r.id) .. ':history', -LIMITS.history, -1)
+end
+
+local function publish_progress(r)
+  redis.call('PUBLISH', P .. 'progress', cjson.encode({r.id, get(r, 'tenant'), get(r, 'seq'), int(now), get(r, 'series'),
+    get(r, 'percent'), get(r, 'work'), get(r, 'stage'), get(r, 'units'), get(r, 'attempt')}))
+end
+
+local function may(r, transition) return TRANSITIONS[transition].from[get(r, 'state')] == true end
+
+-- The only place that changes a state; the caller has asked may().
+local function move(r, transition, stage)
+  local previous, target = get(r, 'state'), TRANSITIONS[transition].target
+  assert(TRANSITIONS[transition].from[previous], 'illegal transition ' .. transition .. ' from ' .. previous)
+  local base = P .. 'idx:' .. get(r, 'tenant') .. ':state:'
+  redis.call('ZREM', base .. previous, r.id)
+  redis.call('ZADD', base .. target, 0, r.id)
+  redis.call('HINCRBY', P .. 'states', previous, -1)
+  redis.call('HINCRBY', P .. 'states', target, 1)
+  count_in_batch(r, previous, -1)
+  count_in_batch(r, target, 1)
+  set(r, 'state', target)
+  set(r, 'units', '')
+  if stage then set(r, 'stage', stage) end
+  if TERMINAL[target] then
+    set(r, 'percent', '100')
+    if target == 'SUCCEEDED' then set(r, 'work', '100') end
+    set(r, 'finished', now)
+    set(r, 'next', '')
+  end
+  append(r, 'state', previous)
+  save(r)
+end
+
+-- Queues of one kind: waiting by time of entry, delayed by due time, running by end of lease.
+local function queue_key(r, list) return P .. list .. ':' .. get(r, 'kind') end
+local function join_waiting(r)
+  set(r, 'queued', now)
+  redis.call('ZADD', queue_key(r, 'waiting'), int(now), r.id)
+end
+local function leave_queues(r)
+  redis.call('ZREM', queue_key(r, 'waiting'), r.id)
+  redis.call('ZREM', queue_key(r, 'delayed'), r.id)
+  redis.call('ZREM', queue_key(r, 'running'), r.id)
+end
+
+-- Objects that no record names any more. run 1 is due at once, run 2 after the longest storage time-out.
+local function plan_sweep(r, prefix, multipart)
+  local token = cjson.encode({r.id, 1, prefix, multipart and get(r, 'multipart_key') or '',
+    multipart and get(r, 'multipart_id') or ''})
+  redis.call('ZADD', P .. 'sweeps', int(now), token)
+  redis.call('SADD', P .. 'sweeps:' .. r.id, token)
+end
+local function upload_prefix(r) return LIMITS.root .. get(r, 'tenant') .. '/' .. r.id .. '/' end
+local function attempt_prefix(r) return upload_prefix(r) .. 'r/' .. get(r, 'fence') .. '/' end
+
+-- An end before the original was durable: give back the reservation, sweep whatever was written.
+local function discard_receiving(r)
+  reserve(r, 0)
+  redis.call('ZREM', P .. 'expiry', r.id)
+  redis.call('DEL', record_key(r.id) .. ':parts')
+  plan_sweep(r, upload_prefix(r), true)
+end
+
+-- The original of a FAILED or CANCELLED upload is kept for a retry, for a while.
+local function retain(r)
+  if get(r, 'original') ~= '' then redis.call('ZADD', P .. 'retained', int(now + LIMITS.retention), r.id) end
+end
+
+local function owned(id, tenant)
+  local r = load(id)
+  if r and (not tenant or get(r, 'tenant') == tenant) then return r end
+  return nil
+end
+
+-- The record if `fence` may write to it, or nil and the reason why not.
+local function writable(id, fence)
+  local r = load(id)
+  if not r then return nil, 'UPLOAD_NOT_FOUND', '' end
+  local state = get(r, 'state')
+  if state == 'EXPIRED' then return nil, 'UPLOAD_EXPIRED', '' end
+  if state == 'CANCELLED' and get(r, 'original') == '' then return nil, 'UPLOAD_CANCELLED', '' end
+  if state == 'FAILED' and get(r, 'original') == '' then return nil, 'UPLOAD_TERMINAL', state end
+  if state ~= 'RECEIVING' or num(get(r, 'fence')) ~= fence then
+    return nil, 'CONCURRENT_WRITER', get(r, 'committed')
+  end
+  return r
+end
+
+-- The record if the attempt with `fence` still holds it (PROCESSING or CANCELLING), or nil.
+local function held(id, fence)
+  local r = load(id)
+  if r and num(get(r, 'fence')) == fence and (get(r, 'state') == 'PROCESSING' or get(r, 'state') == 'CANCELLING') then
+    return r
+  end
+  return nil
+end
+
+-- What every end of an attempt has in common.
+local function end_attempt(r)
+  redis.call('ZREM', queue_key(r, 'running'), r.id)
+  set(r, 'worker', '')
+  plan_sweep(r, attempt_prefix(r), false)
+end

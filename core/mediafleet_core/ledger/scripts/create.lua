@@ -1,0 +1,44 @@
+-- Reserve quota and write a record in RECEIVING; or the upload that this request made before.
+local request = A.request and (P .. 'request:' .. A.request)
+if request then
+  local seen = redis.call('HMGET', request, 'id', 'digest')
+  if seen[1] then
+    if seen[2] ~= A.digest then return 'REQUEST_ID_REUSED' end
+    A.id = seen[1]
+    if redis.call('EXISTS', record_key(A.id)) == 0 then return 'UPLOAD_NOT_FOUND' end
+    return 'OK'
+  end
+end
+local batch = A.field.batch
+if batch ~= '' then
+  local found = redis.call('HMGET', P .. 'batch:' .. batch, 'tenant', 'state')
+  if found[1] ~= A.field.tenant then return 'BATCH_NOT_FOUND' end
+  if found[2] ~= 'OPEN' then return 'BATCH_SEALED' end
+end
+local exceeded = over_quota(A.field.tenant, A.field.collection, A.reserve, A.limits)
+if exceeded then return 'QUOTA_EXCEEDED', exceeded end
+if A.dry then
+  A.id = ''
+  return 'OK'
+end
+local r = {id = A.id, field = {}, dirty = {}}
+for name, value in pairs(A.field) do set(r, name, value) end
+set(r, 'state', 'RECEIVING')
+set(r, 'created', now)
+set(r, 'expires', now + A.expires_in)
+set(r, 'request', A.request or '')
+set(r, 'reserved', 0)
+for _, name in ipairs({'rev', 'seq', 'fence', 'committed', 'whole', 'failed', 'lost', 'attempt'}) do set(r, name, 0) end
+set(r, 'series', 1)
+set(r, 'percent', '0')
+set(r, 'work', '0')
+set(r, 'stage', 'receiving')
+set(r, 'next_number', 1)
+reserve(r, A.reserve)
+index(r)
+count_in_batch(r, 'RECEIVING', 1)
+redis.call('ZADD', P .. 'expiry', int(now + A.expires_in), r.id)
+if request then redis.call('HSET', request, 'id', r.id, 'digest', A.digest) end
+append(r, 'state', '')
+save(r)
+return 'OK'

@@ -1,0 +1,29 @@
+-- The attempt failed: a retry later, or the end; a cancel that waited for it is done.
+local r = held(A.id, A.fence)
+if not r then return 'LOST' end
+end_attempt(r)
+if get(r, 'state') == 'CANCELLING' then
+  retain(r)
+  move(r, 'cancel')
+  return 'OK'
+end
+local attempts = get(r, 'attempts')
+set(r, 'attempts', attempts == '' and A.record or (attempts .. ',' .. A.record))
+set(r, 'failed', num(get(r, 'failed')) + 1)
+set(r, 'failure', A.failure)
+set(r, 'max_attempts', A.attempts)
+set(r, 'stage', A.stage)
+if A.discard then
+  refund_original(r)
+  plan_sweep(r, upload_prefix(r), false)
+  move(r, 'fail')
+elseif num(get(r, 'failed')) < A.attempts then
+  set(r, 'attempt', num(get(r, 'failed')) + 1)
+  set(r, 'next', now + A.backoff)
+  redis.call('ZADD', queue_key(r, 'delayed'), int(now + A.backoff), r.id)
+  move(r, 'requeue')
+else
+  retain(r)
+  move(r, 'fail')
+end
+return 'OK'

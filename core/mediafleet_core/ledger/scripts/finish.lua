@@ -1,0 +1,29 @@
+-- RECEIVING -> QUEUED: the original is durable.
+local r, refused, detail = writable(A.id, A.fence)
+if not r then return refused, detail end
+if get(r, 'size') == '' then
+  local exceeded = over_quota(get(r, 'tenant'), get(r, 'collection'), A.size - num(get(r, 'reserved')), A.limits)
+  if exceeded then return 'QUOTA_EXCEEDED', exceeded end
+end
+reserve(r, 0)
+set(r, 'original', A.key)
+set(r, 'size', A.size)
+set(r, 'committed', A.size)
+set(r, 'crc32c', A.crc32c)
+if A.sha256 then set(r, 'sha256', A.sha256) end
+count_original(r, A.size)
+redis.call('ZREM', P .. 'expiry', r.id)
+redis.call('DEL', record_key(r.id) .. ':parts')
+if get(r, 'tail') ~= '' then
+  plan_sweep(r, upload_prefix(r) .. 'tail/', false)
+  set(r, 'tail', '')
+end
+set(r, 'multipart_key', '')
+set(r, 'multipart_id', '')
+set(r, 'expires', '')
+set(r, 'max_attempts', A.max_attempts)
+set(r, 'percent', LIMITS.received)
+set(r, 'work', LIMITS.received)
+join_waiting(r)
+move(r, 'finish', 'queued')
+return 'OK'

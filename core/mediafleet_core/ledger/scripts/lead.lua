@@ -1,0 +1,6 @@
+-- Housekeeping is done by one owner at a time.
+local key = P .. 'housekeeper'
+local owner = redis.call('GET', key)
+if owner and owner ~= A.owner then return 'NO' end
+redis.call('SET', key, A.owner, 'PX', A.lease)
+return 'OK'

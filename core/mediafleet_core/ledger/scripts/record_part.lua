@@ -1,0 +1,33 @@
+-- A durable part (A.part) in sequence, or the tail behind the last part (A.tail).
+local r, refused, detail = writable(A.id, A.fence)
+if not r then return refused, detail end
+local whole = num(get(r, 'whole'))
+if A.offset ~= whole then return 'INTERNAL', 'part out of sequence' end
+local committed = whole + A.size
+if get(r, 'size') == '' then
+  local more = committed - num(get(r, 'reserved'))
+  if more > 0 then
+    local exceeded = over_quota(get(r, 'tenant'), get(r, 'collection'), more, A.limits)
+    if exceeded then return 'QUOTA_EXCEEDED', exceeded end
+    reserve(r, committed)
+  end
+end
+if A.part then
+  redis.call('RPUSH', record_key(r.id) .. ':parts', A.part)
+  set(r, 'whole', committed)
+  set(r, 'next_number', A.number + 1)
+  if get(r, 'tail') ~= '' then
+    plan_sweep(r, upload_prefix(r) .. 'tail/', false)
+    set(r, 'tail', '')
+  end
+else
+  set(r, 'tail', A.tail)
+end
+set(r, 'committed', math.max(committed, num(get(r, 'committed'))))
+if num(get(r, 'size')) > 0 then
+  raise_percent(r, LIMITS.received * num(get(r, 'committed')) / num(get(r, 'size')))
+  set(r, 'work', get(r, 'percent'))
+end
+save(r)
+publish_progress(r)
+return 'OK', get(r, 'committed')

@@ -1,0 +1,7 @@
+-- What the caller may change at any time.
+local r = owned(A.id, A.tenant)
+if not r then return 'UPLOAD_NOT_FOUND' end
+if A.caption then set(r, 'caption', A.caption) end
+if A.labels then set(r, 'labels', A.labels) end
+save(r)
+return 'OK'

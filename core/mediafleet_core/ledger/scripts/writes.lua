@@ -1,0 +1,4 @@
+-- Whether this fence may still write; changes nothing.
+local r, refused, detail = writable(A.id, A.fence)
+if not r then return refused, detail end
+return 'OK'
