@@ -11,23 +11,26 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 
+_MAX_UPLOAD_BYTES = {
+    MediaKind.IMAGE: 100 * MIB,
+    MediaKind.AUDIO: GIB,
+    MediaKind.VIDEO: 10 * GIB,
+    MediaKind.DOCUMENT: 200 * MIB,
+    MediaKind.OTHER: 10 * GIB,
+}
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a tenant may store; sizes in bytes. `allowed_types` are content types or families such as `image/*`."""
 
-    max_upload_bytes: dict[MediaKind, int] = {
-        MediaKind.IMAGE: 100 * MIB,
-        MediaKind.AUDIO: GIB,
-        MediaKind.VIDEO: 10 * GIB,
-        MediaKind.DOCUMENT: 200 * MIB,
-        MediaKind.OTHER: 10 * GIB,
-    }
+    max_upload_bytes: dict[MediaKind, int] = msgspec.field(default_factory=_MAX_UPLOAD_BYTES.copy)
     tenant_bytes: int = 1024 * GIB
     collection_bytes: int = 10 * GIB
     allowed_types: tuple[str, ...] = ()
 
     def largest(self, kind: MediaKind) -> int:
         """The most bytes one upload of this kind may have."""
-        return self.max_upload_bytes.get(kind, self.max_upload_bytes[MediaKind.OTHER])
+        return self.max_upload_bytes.get(kind, _MAX_UPLOAD_BYTES[kind])
 
     def check_size(self, kind: MediaKind, size_bytes: int) -> None:
         """Raise OBJECT_TOO_LARGE."""
