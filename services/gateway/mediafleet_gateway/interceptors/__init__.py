@@ -1,0 +1,1 @@
+"""What happens around every call, one behaviour a file; the outermost first: metrics, errors, auth, draining."""
