@@ -1,0 +1,454 @@
+"""What the ledger promises, step by step, against a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.events import Deleted, StateChanged
+from mediafleet_core.failures import AttemptRecord, FailureCode
+from mediafleet_core.identity import TenantId, UploadId, new_upload_id
+from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.media_types import MediaKind
+from mediafleet_core.object_keys import UploadKeys
+from mediafleet_core.parts import MIB, PARTS_IN_FLIGHT, Part, Tail
+from mediafleet_core.ports import (
+    AttemptFailed,
+    Claim,
+    Original,
+    Outcome,
+    RequestKey,
+    UploadFilter,
+    Verdict,
+)
+from mediafleet_core.progress import RECEIVED_PERCENT, WorkProgress
+from mediafleet_core.quotas import Limits
+from mediafleet_core.uploads import Checksums, Rendition, State, Upload, UploadSpec
+from mediafleet_core.usage import Stored
+from tests.waiting import eventually
+
+ANN, BOB = TenantId("ann"), TenantId("bob")
+LIMITS = Limits()
+DAY = timedelta(days=1)
+LEASE = timedelta(seconds=30)
+NOW = timedelta()
+SPEC = UploadSpec(display_name="a.jpg", content_type="image/jpeg", size_bytes=1000, collection="trip", caption="c")
+
+
+@pytest.fixture
+async def ledger(redis_url: str, redis_client: Redis) -> AsyncIterator[RedisLedger]:
+    ledger = await connect(LedgerSettings(ledger_url=redis_url))
+    yield ledger
+    await ledger.close()
+
+
+async def created(ledger: RedisLedger, spec: UploadSpec = SPEC, tenant: TenantId = ANN) -> Upload:
+    return await ledger.create(new_upload_id(), tenant, spec, limits=LIMITS, expires_in=DAY)
+
+
+async def queued(ledger: RedisLedger, spec: UploadSpec = SPEC, tenant: TenantId = ANN) -> Upload:
+    upload = await created(ledger, spec, tenant)
+    session = await ledger.open_write(upload.upload_id, tenant, 0)
+    return await finished(ledger, upload, session.fence)
+
+
+async def finished(ledger: RedisLedger, upload: Upload, fence: int, op: str | None = None) -> Upload:
+    key = UploadKeys(upload.tenant, upload.upload_id).original(fence)
+    original = Original(key, upload.spec.size_bytes or 1000, 7)
+    return await ledger.finish(upload.upload_id, fence, original, limits=LIMITS, max_attempts=3, op=op)
+
+
+async def claimed(ledger: RedisLedger, lease: timedelta = LEASE) -> Claim:
+    claim = await ledger.claim([MediaKind.IMAGE], "w", lease)
+    assert claim is not None
+    return claim
+
+
+def outcome(kind: MediaKind = MediaKind.IMAGE) -> Outcome:
+    small = Rendition(name="small", key="k", content_type="image/jpeg", size_bytes=10, sha256="00", width=1, height=1)
+    return Outcome(kind, "image/jpeg", Checksums(sha256="ab" * 32), (small,), None, ())
+
+
+def failed(code: FailureCode, attempts: int, backoff: timedelta = NOW, *, discard: bool = False) -> AttemptFailed:
+    record = AttemptRecord(time=datetime.now(UTC), code=code, worker="w", stage="process")
+    return AttemptFailed(code, "process", "", record, attempts, backoff, discard)
+
+
+async def refused(awaitable: object) -> MediafleetError:
+    with pytest.raises(MediafleetError) as caught:
+        await awaitable  # type: ignore[misc]
+    return caught.value
+
+
+async def stored(ledger: RedisLedger, tenant: TenantId = ANN) -> tuple[Stored, int]:
+    usage = await ledger.usage(tenant)
+    return usage.total, usage.reserved_bytes
+
+
+async def test_the_whole_way_of_an_upload(ledger: RedisLedger) -> None:
+    upload = await created(ledger)
+    assert (upload.state, upload.sequence, upload.revision) == (State.RECEIVING, 1, 1)
+    assert await stored(ledger) == (Stored(), 1000)
+    session = await ledger.open_write(upload.upload_id, ANN, 0)
+    upload = await finished(ledger, upload, session.fence)
+    assert (upload.state, upload.progress.percent, upload.committed_size) == (State.QUEUED, RECEIVED_PERCENT, 1000)
+    assert await stored(ledger) == (Stored(1000, 1), 0)
+    claim = await claimed(ledger)
+    assert (claim.upload.upload_id, claim.upload.state, claim.upload.attempt) == (upload.upload_id, State.PROCESSING, 1)
+    progress = WorkProgress(percent=50, stage="process", step="decode")
+    assert await ledger.renew(upload.upload_id, claim.fence, LEASE, progress) is Verdict.HELD
+    assert (await ledger.get(upload.upload_id)).progress.percent == 50
+    done = await ledger.commit(upload.upload_id, claim.fence, outcome())
+    assert done is not None
+    assert (done.state, done.progress.percent, done.progress.work_percent) == (State.SUCCEEDED, 100, 100)
+    assert await stored(ledger) == (Stored(1010, 2), 0)
+    usage = await ledger.usage(ANN, "trip")
+    assert (usage.originals[MediaKind.IMAGE], usage.renditions[MediaKind.IMAGE]) == (Stored(1000, 1), Stored(10, 1))
+    history = await ledger.history(upload.upload_id, ANN)
+    states = [entry.state for _, entry in history.entries if isinstance(entry, StateChanged)]
+    assert states == [State.RECEIVING, State.QUEUED, State.PROCESSING, State.SUCCEEDED]
+    assert [entry.sequence for _, entry in history.entries] == [1, 2, 3, 4]
+
+
+async def test_a_request_id_makes_one_upload_however_often_it_is_sent(ledger: RedisLedger) -> None:
+    request = RequestKey("CreateUpload", "r1", "digest")
+
+    async def create(key: RequestKey) -> UploadId:
+        upload = await ledger.create(new_upload_id(), ANN, SPEC, limits=LIMITS, request=key, expires_in=DAY)
+        return upload.upload_id
+
+    ids = await asyncio.gather(*(create(request) for _ in range(50)))
+    assert len(set(ids)) == 1
+    assert await stored(ledger) == (Stored(), 1000)
+    other = RequestKey("CreateUpload", "r1", "another digest")
+    assert (await refused(create(other))).reason is Reason.REQUEST_ID_REUSED
+
+
+async def test_checking_a_creation_changes_nothing(ledger: RedisLedger, redis_client: Redis) -> None:
+    before = await redis_client.dbsize()
+    assert await ledger.check_create(ANN, SPEC, limits=LIMITS) is None
+    assert await redis_client.dbsize() == before
+    small = Limits(tenant_bytes=999)
+    assert (await refused(ledger.check_create(ANN, SPEC, limits=small))).reason is Reason.QUOTA_EXCEEDED
+
+
+async def test_reservations_count_against_both_quotas(ledger: RedisLedger) -> None:
+    limits = Limits(collection_bytes=1500)
+    await ledger.create(new_upload_id(), ANN, SPEC, limits=limits, expires_in=DAY)
+    error = await refused(ledger.create(new_upload_id(), ANN, SPEC, limits=limits, expires_in=DAY))
+    assert error.reason is Reason.QUOTA_EXCEEDED
+    assert [quota.quota_id for quota in error.quotas] == ["collection_bytes"]
+    await ledger.create(new_upload_id(), BOB, SPEC, limits=limits, expires_in=DAY)
+
+
+async def test_an_unknown_batch_is_refused(ledger: RedisLedger) -> None:
+    spec = UploadSpec(display_name="a", batch_id="nope")  # type: ignore[arg-type]
+    assert (await refused(created(ledger, spec))).reason is Reason.BATCH_NOT_FOUND
+
+
+async def test_a_newer_writer_fences_out_the_older_one(ledger: RedisLedger) -> None:
+    upload = await created(ledger)
+    old = await ledger.open_write(upload.upload_id, ANN, 0)
+    await ledger.attach_multipart(upload.upload_id, old.fence, "key", "mp")
+    part = Part(number=1, offset=0, size=400, crc32c=1, etag="e1")
+    assert await ledger.record_part(upload.upload_id, old.fence, part, limits=LIMITS) == 400
+    new = await ledger.open_write(upload.upload_id, ANN, 400)
+    assert new.parts == (part,)
+    assert (new.multipart_key, new.multipart_id) == ("key", "mp")
+    assert new.next_number > part.number + PARTS_IN_FLIGHT
+    late = Part(number=2, offset=400, size=400, crc32c=1, etag="e2")
+    error = await refused(ledger.record_part(upload.upload_id, old.fence, late, limits=LIMITS))
+    assert (error.reason, error.metadata) == (Reason.CONCURRENT_WRITER, {"committedSize": "400"})
+    assert (await refused(finished(ledger, upload, old.fence))).reason is Reason.CONCURRENT_WRITER
+    error = await refused(ledger.open_write(upload.upload_id, ANN, 401))
+    assert (error.reason, error.metadata) == (Reason.WRITE_OFFSET_AHEAD, {"committedSize": "400"})
+
+
+async def test_a_tail_counts_until_a_part_covers_it(ledger: RedisLedger) -> None:
+    upload = await created(ledger)
+    session = await ledger.open_write(upload.upload_id, ANN, 0)
+    tail = Tail(key="t", offset=0, size=100, crc32c=5)
+    assert await ledger.record_tail(upload.upload_id, session.fence, tail, limits=LIMITS) == 100
+    assert (await ledger.open_write(upload.upload_id, ANN, 100)).tail == tail
+    session = await ledger.open_write(upload.upload_id, ANN, 100)
+    part = Part(number=session.next_number, offset=0, size=800, crc32c=1, etag="e")
+    assert await ledger.record_part(upload.upload_id, session.fence, part, limits=LIMITS) == 800
+    assert (await ledger.open_write(upload.upload_id, ANN, 0)).tail is None
+    assert [sweep.prefix.split("/")[-2] for sweep in await ledger.sweeps(10)] == ["tail"]
+
+
+async def test_an_unknown_size_reserves_part_by_part(ledger: RedisLedger) -> None:
+    upload = await created(ledger, UploadSpec(display_name="a.bin"))
+    limits = Limits(tenant_bytes=12 * MIB)
+    session = await ledger.open_write(upload.upload_id, ANN, 0)
+    first = Part(number=1, offset=0, size=8 * MIB, crc32c=1, etag="e")
+    await ledger.record_part(upload.upload_id, session.fence, first, limits=limits)
+    assert await stored(ledger) == (Stored(), 8 * MIB)
+    second = Part(number=2, offset=8 * MIB, size=8 * MIB, crc32c=1, etag="e")
+    error = await refused(ledger.record_part(upload.upload_id, session.fence, second, limits=limits))
+    assert error.reason is Reason.QUOTA_EXCEEDED
+    assert (await ledger.get(upload.upload_id)).committed_size == 8 * MIB
+
+
+async def test_every_step_answers_a_repeat_with_its_first_result(ledger: RedisLedger) -> None:
+    upload = await created(ledger)
+    session = await ledger.open_write(upload.upload_id, ANN, 0, op="open")
+    assert (await ledger.open_write(upload.upload_id, ANN, 0, op="open")).fence == session.fence
+    for _ in range(2):
+        assert (await finished(ledger, upload, session.fence, op="finish")).state is State.QUEUED
+    first = await ledger.claim([MediaKind.IMAGE], "w", LEASE, op="claim")
+    again = await ledger.claim([MediaKind.IMAGE], "w", LEASE, op="claim")
+    assert first is not None
+    assert again is not None
+    assert (first.upload, first.fence) == (again.upload, again.fence)
+    for _ in range(2):
+        done = await ledger.commit(upload.upload_id, first.fence, outcome(), op="commit")
+        assert done is not None
+    assert await stored(ledger) == (Stored(1010, 2), 0)
+    assert (await ledger.get(upload.upload_id)).sequence == 4
+
+
+async def test_only_the_fence_that_claimed_may_commit(ledger: RedisLedger) -> None:
+    upload = await queued(ledger)
+    claim = await claimed(ledger)
+    assert await ledger.commit(upload.upload_id, claim.fence - 1, outcome()) is None
+    assert await ledger.renew(upload.upload_id, claim.fence - 1, LEASE) is Verdict.LOST
+    assert await ledger.fail_attempt(upload.upload_id, claim.fence - 1, failed(FailureCode.TIMED_OUT, 2)) is None
+    assert await ledger.claim([MediaKind.IMAGE], "w2", LEASE) is None
+
+
+async def test_a_retryable_failure_waits_and_runs_again_until_its_attempts_are_used(ledger: RedisLedger) -> None:
+    upload = await queued(ledger)
+    claim = await claimed(ledger)
+    again = await ledger.fail_attempt(
+        upload.upload_id, claim.fence, failed(FailureCode.TIMED_OUT, 2, timedelta(hours=1))
+    )
+    assert again is not None
+    assert (again.state, again.attempt, again.max_attempts) == (State.QUEUED, 2, 2)
+    assert again.next_attempt_time is not None
+    assert again.failure is not None
+    assert again.failure.code is FailureCode.TIMED_OUT
+    assert await ledger.claim([MediaKind.IMAGE], "w", LEASE) is None
+    assert (await ledger.due())[MediaKind.IMAGE] == 0
+
+    other = await queued(ledger)
+    for attempt in (1, 2):
+        assert (await ledger.due())[MediaKind.IMAGE] == 1
+        claim = await claimed(ledger)
+        assert claim.upload.attempt == attempt
+        end = await ledger.fail_attempt(other.upload_id, claim.fence, failed(FailureCode.WORKER_CRASHED, 2))
+    assert end is not None
+    assert (end.state, end.progress.percent, end.progress.stage) == (State.FAILED, 100, "process")
+    assert end.progress.work_percent < 100
+    assert end.failure is not None
+    assert [record.code for record in end.failure.attempts] == [FailureCode.WORKER_CRASHED] * 2
+    assert await stored(ledger) == (Stored(2000, 2), 0)
+
+
+async def test_a_discarded_original_is_refunded_and_swept(ledger: RedisLedger) -> None:
+    upload = await queued(ledger)
+    claim = await claimed(ledger)
+    wrong = failed(FailureCode.OBJECT_CHECKSUM_MISMATCH, 1, discard=True)
+    end = await ledger.fail_attempt(upload.upload_id, claim.fence, wrong)
+    assert end is not None
+    assert (end.state, end.original_key) == (State.FAILED, "")
+    assert await stored(ledger) == (Stored(), 0)
+    assert UploadKeys(ANN, upload.upload_id).prefix in {sweep.prefix for sweep in await ledger.sweeps(10)}
+    assert (await refused(ledger.retry(upload.upload_id, ANN, max_attempts=3))).reason is Reason.ORIGINAL_MISSING
+
+
+async def test_cancel_in_each_state(ledger: RedisLedger) -> None:
+    receiving = await created(ledger)
+    end = await ledger.cancel(receiving.upload_id, ANN, "why not")
+    assert (end.state, end.progress.percent) == (State.CANCELLED, 100)
+    assert end.failure is not None
+    assert (end.failure.code, end.failure.detail) == (FailureCode.CANCELLED_BY_CALLER, "why not")
+    assert await stored(ledger) == (Stored(), 0)
+    assert (await refused(ledger.open_write(receiving.upload_id, ANN, 0))).reason is Reason.UPLOAD_CANCELLED
+
+    waiting = await queued(ledger)
+    assert (await ledger.cancel(waiting.upload_id, ANN, "")).state is State.CANCELLED
+    assert await ledger.claim([MediaKind.IMAGE], "w", LEASE) is None
+
+    running = await queued(ledger)
+    claim = await claimed(ledger)
+    assert (await ledger.cancel(running.upload_id, ANN, "")).state is State.CANCELLING
+    assert (await ledger.cancel(running.upload_id, ANN, "")).state is State.CANCELLING
+    assert await ledger.renew(running.upload_id, claim.fence, LEASE) is Verdict.CANCELLING
+    assert await ledger.commit(running.upload_id, claim.fence, outcome()) is None
+    ended = await ledger.release(running.upload_id, claim.fence)
+    assert ended is not None
+    assert ended.state is State.CANCELLED
+    assert (await ledger.cancel(running.upload_id, ANN, "")).state is State.CANCELLED
+
+    done = await queued(ledger)
+    claim = await claimed(ledger)
+    await ledger.commit(done.upload_id, claim.fence, outcome())
+    error = await refused(ledger.cancel(done.upload_id, ANN, ""))
+    assert (error.reason, error.metadata) == (Reason.UPLOAD_TERMINAL, {"state": "SUCCEEDED"})
+
+
+async def test_a_manual_retry_starts_a_new_series(ledger: RedisLedger) -> None:
+    upload = await queued(ledger)
+    await ledger.cancel(upload.upload_id, ANN, "")
+    again = await ledger.retry(upload.upload_id, ANN, max_attempts=3)
+    assert (again.state, again.progress.series, again.progress.percent) == (State.QUEUED, 2, RECEIVED_PERCENT)
+    assert (await claimed(ledger)).upload.upload_id == upload.upload_id
+    assert (await refused(ledger.retry(upload.upload_id, ANN, max_attempts=3))).reason is Reason.UPLOAD_NOT_FINISHED
+
+
+async def test_a_lost_lease_brings_the_job_back_without_burning_an_attempt(ledger: RedisLedger) -> None:
+    upload = await queued(ledger)
+    short = timedelta(milliseconds=40)
+    for lost in range(1, 6):
+        claim = await claimed(ledger, short)
+        assert claim.upload.attempt == 1
+
+        async def ended() -> object:
+            return await ledger.end_lost_leases(short)
+
+        await eventually(ended, message=f"lease {lost} to end")
+        assert await ledger.renew(upload.upload_id, claim.fence, LEASE) is Verdict.LOST
+        assert await ledger.commit(upload.upload_id, claim.fence, outcome()) is None
+    end = await ledger.get(upload.upload_id)
+    assert end.state is State.FAILED
+    assert end.failure is not None
+    assert end.failure.code is FailureCode.LEASE_LOST_TOO_OFTEN
+
+
+async def test_after_an_outage_holders_may_renew_before_any_lease_ends(ledger: RedisLedger) -> None:
+    upload = await queued(ledger)
+    claim = await claimed(ledger, NOW)
+    # Housekeeping has not run before: the same as after an outage.
+    assert await ledger.end_lost_leases(LEASE) == []
+    assert await ledger.end_lost_leases(LEASE) == []
+    assert await ledger.renew(upload.upload_id, claim.fence, LEASE) is Verdict.HELD
+
+
+async def test_expiry_refunds_and_sweeps(ledger: RedisLedger) -> None:
+    upload = await ledger.create(new_upload_id(), ANN, SPEC, limits=LIMITS, expires_in=NOW)
+    session = await ledger.open_write(upload.upload_id, ANN, 0)
+    await ledger.attach_multipart(upload.upload_id, session.fence, "key", "mp")
+    assert [each.state for each in await ledger.expire(10)] == [State.EXPIRED]
+    assert await stored(ledger) == (Stored(), 0)
+    [sweep] = await ledger.sweeps(10, upload_id=upload.upload_id)
+    assert (sweep.multipart_key, sweep.multipart_id) == ("key", "mp")
+    await ledger.swept(sweep)
+    assert await ledger.sweeps(10) == []
+    for step in (
+        ledger.open_write(upload.upload_id, ANN, 0),
+        ledger.cancel(upload.upload_id, ANN, ""),
+        ledger.retry(upload.upload_id, ANN, max_attempts=1),
+        finished(ledger, upload, session.fence),
+    ):
+        assert (await refused(step)).reason is Reason.UPLOAD_EXPIRED
+
+
+async def test_retained_originals_are_dropped_after_their_time(redis_url: str, redis_client: Redis) -> None:
+    ledger = await connect(LedgerSettings(ledger_url=redis_url, retry_retention=NOW))
+    upload = await queued(ledger)
+    await ledger.cancel(upload.upload_id, ANN, "")
+    await ledger.expire(10)
+    assert (await ledger.get(upload.upload_id)).original_key == ""
+    assert await stored(ledger) == (Stored(), 0)
+    await ledger.close()
+
+
+async def test_delete_refunds_everything_and_answers_again(ledger: RedisLedger) -> None:
+    upload = await queued(ledger)
+    claim = await claimed(ledger)
+    await ledger.commit(upload.upload_id, claim.fence, outcome())
+    before = await ledger.position()
+    gone = await ledger.delete(upload.upload_id, ANN)
+    assert gone.state is State.SUCCEEDED
+    assert (await ledger.delete(upload.upload_id, ANN)).upload_id == upload.upload_id
+    assert await stored(ledger) == (Stored(), 0)
+    assert (await refused(ledger.get(upload.upload_id))).reason is Reason.UPLOAD_NOT_FOUND
+    assert (await refused(ledger.delete(upload.upload_id, BOB))).reason is Reason.UPLOAD_NOT_FOUND
+    [(_, entry)] = await ledger.read(before, limit=10)
+    assert isinstance(entry, Deleted)
+    assert entry.sequence == 5
+    assert (await ledger.list(ANN, UploadFilter(), limit=10)).uploads == ()
+
+
+async def test_another_tenant_sees_nothing(ledger: RedisLedger) -> None:
+    upload = await queued(ledger)
+    for step in (
+        ledger.get(upload.upload_id, BOB),
+        ledger.history(upload.upload_id, BOB),
+        ledger.open_write(upload.upload_id, BOB, 0),
+        ledger.cancel(upload.upload_id, BOB, ""),
+        ledger.retry(upload.upload_id, BOB, max_attempts=1),
+        ledger.update(upload.upload_id, BOB, caption="x"),
+        ledger.delete(upload.upload_id, BOB),
+    ):
+        assert (await refused(step)).reason is Reason.UPLOAD_NOT_FOUND
+    assert (await ledger.list(BOB, UploadFilter(), limit=10)).uploads == ()
+
+
+async def test_a_kind_found_in_the_file_moves_index_and_usage(ledger: RedisLedger) -> None:
+    upload = await queued(ledger, UploadSpec(display_name="blob", size_bytes=1000))
+    claim = await ledger.claim([MediaKind.OTHER], "w", LEASE)
+    assert claim is not None
+    await ledger.commit(upload.upload_id, claim.fence, outcome(MediaKind.IMAGE))
+    usage = await ledger.usage(ANN)
+    assert usage.originals[MediaKind.OTHER] == Stored()
+    assert usage.originals[MediaKind.IMAGE] == Stored(1000, 1)
+    images = UploadFilter(kinds=frozenset({MediaKind.IMAGE}))
+    assert [each.upload_id for each in (await ledger.list(ANN, images, limit=10)).uploads] == [upload.upload_id]
+
+
+async def test_listing_pages_in_both_directions_and_filters(ledger: RedisLedger) -> None:
+    uploads = [
+        await created(ledger, UploadSpec(display_name=f"Photo {n}.jpg", labels={"n": str(n % 2)})) for n in range(7)
+    ]
+    ids = [upload.upload_id for upload in uploads]
+    for oldest_first, expected in ((True, ids), (False, ids[::-1])):
+        seen: list[str] = []
+        after = ""
+        while True:
+            page = await ledger.list(ANN, UploadFilter(), limit=3, after=after, oldest_first=oldest_first)
+            assert page.total == 7
+            seen += [upload.upload_id for upload in page.uploads]
+            after = page.next_after
+            if not after:
+                break
+        assert seen == expected
+    odd = await ledger.list(ANN, UploadFilter(labels={"n": "1"}), limit=10, oldest_first=True)
+    assert [upload.upload_id for upload in odd.uploads] == ids[1::2]
+    text = await ledger.list(ANN, UploadFilter(text="photo 3"), limit=10)
+    assert [upload.upload_id for upload in text.uploads] == [ids[3]]
+    await ledger.cancel(ids[0], ANN, "")
+    cancelled = await ledger.list(ANN, UploadFilter(states=frozenset({State.CANCELLED})), limit=10)
+    assert ([upload.upload_id for upload in cancelled.uploads], cancelled.total) == ([ids[0]], 1)
+    later = UploadFilter(created_from=datetime.now(UTC) + timedelta(minutes=1))
+    assert (await ledger.list(ANN, later, limit=10)).total == 0
+
+
+async def test_a_manifest_is_due_until_it_is_written(ledger: RedisLedger, redis_client: Redis) -> None:
+    upload = await queued(ledger)
+    claim = await claimed(ledger)
+    done = await ledger.commit(upload.upload_id, claim.fence, outcome())
+    assert done is not None
+    assert await ledger.manifests(10) == []  # its worker still has time
+    await redis_client.zadd("mf:manifests", {upload.upload_id: 0})
+    assert [each.upload_id for each in await ledger.manifests(10)] == [upload.upload_id]
+    await ledger.manifest_written(done)
+    assert await ledger.manifests(10) == []
+
+
+async def test_one_owner_leads_until_its_lease_ends(ledger: RedisLedger) -> None:
+    assert await ledger.lead("a", LEASE)
+    assert await ledger.lead("a", LEASE)
+    assert not await ledger.lead("b", LEASE)
+
+
+async def test_an_absent_redis_is_an_unavailable_ledger() -> None:
+    error = await refused(connect(LedgerSettings(ledger_url="redis://127.0.0.1:1/0")))
+    assert error.reason is Reason.LEDGER_UNAVAILABLE
+    assert error.retry_after
