@@ -1,0 +1,63 @@
+"""A process's metrics page, and where it listens. Metrics themselves sit beside what they measure."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from prometheus_client import Gauge, disable_created_metrics, start_http_server
+
+# A `_created` series for each counter would double the page and tell what a reset tells already.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+BUILD_INFO = Gauge("mediafleet_build_info", "1, labelled with what runs here.", ["version", "component"])
+
+
+class Address(NamedTuple):
+    """Where something listens; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """host:port, an IPv6 host in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+def address(text: str) -> Address:
+    """From host:port, an IPv6 host in brackets. Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not colon or not host or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("must be host:port, such as 127.0.0.1:8070")
+    return Address(host, int(port))
+
+
+class MetricsPage:
+    """The page over HTTP, in a thread of its own, until `close`."""
+
+    def __init__(self, where: Address) -> None:
+        """Listens at once; raises OSError when it cannot."""
+        self._server, self._thread = start_http_server(where.port, where.host)
+        self.address = Address(where.host, self._server.server_port)
+
+    def close(self) -> None:
+        """Stop listening; returns when the thread has ended."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def serve(where: str, component: str) -> MetricsPage:
+    """Serve this process's metrics at `where` (host:port), with `build_info` for `component`."""
+    BUILD_INFO.labels(version("mediafleet-core"), component).set(1)
+    return MetricsPage(address(where))
