@@ -13,9 +13,9 @@ venv=.venv-protos
 lock=tools/protos.lock
 stamp=$venv/protos.lock
 if ! cmp -s "$lock" "$stamp"; then
-    "${PYTHON:-python3}" -m venv --clear "$venv"
+    "$(tools/python.sh)" -m venv --clear "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --no-compile --require-hashes --no-deps -r "$lock"
+        --no-compile --no-deps --require-hashes --only-binary :all: -r "$lock"
     cp "$lock" "$stamp"
 fi
 
@@ -40,7 +40,7 @@ case "${1:-}" in
     cp "$made"/* "$kept"
     ;;
 --check)
-    diff -r --exclude=__init__.py --exclude=__pycache__ "$made" "$kept" || {
+    diff -rq --exclude=__init__.py --exclude=__pycache__ "$made" "$kept" || {
         echo "$kept is not what protos/ says: run make protos and commit the result" >&2
         exit 1
     }

@@ -102,7 +102,6 @@ class Batch(_message.Message):
     SEAL_TIME_FIELD_NUMBER: _builtins.int
     FINISH_TIME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
-    CANCEL_REASON_FIELD_NUMBER: _builtins.int
     batch_id: _builtins.str
     """UUIDv7 in its canonical text form."""
     tenant: _builtins.str
@@ -116,9 +115,7 @@ class Batch(_message.Message):
     expected_items: _builtins.int
     """Members that the caller announced; absent if not announced."""
     revision: _builtins.int
-    """Rises with every change of the record but progress."""
-    cancel_reason: _builtins.str
-    """Reason given to CancelBatch; empty for none."""
+    """Rises with every change of the record; progress alone does not move it."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The caller's own marks."""
@@ -154,11 +151,10 @@ class Batch(_message.Message):
         seal_time: _timestamp_pb2.Timestamp | None = ...,
         finish_time: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
-        cancel_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_items", b"_expected_items", "create_time", b"create_time", "expected_items", b"expected_items", "finish_time", b"finish_time", "progress", b"progress", "seal_time", b"seal_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_items", b"_expected_items", "batch_id", b"batch_id", "cancel_reason", b"cancel_reason", "collection", b"collection", "create_time", b"create_time", "display_name", b"display_name", "expected_items", b"expected_items", "finish_time", b"finish_time", "labels", b"labels", "progress", b"progress", "revision", b"revision", "seal_time", b"seal_time", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_items", b"_expected_items", "batch_id", b"batch_id", "collection", b"collection", "create_time", b"create_time", "display_name", b"display_name", "expected_items", b"expected_items", "finish_time", b"finish_time", "labels", b"labels", "progress", b"progress", "revision", b"revision", "seal_time", b"seal_time", "state", b"state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_items: _TypeAlias = _typing.Literal["expected_items"]  # noqa: Y015
     _WhichOneofArgType__expected_items: _TypeAlias = _typing.Literal["_expected_items", b"_expected_items"]  # noqa: Y015
@@ -233,8 +229,8 @@ class BatchProgress(_message.Message):
     ITEMS_PER_SECOND_FIELD_NUMBER: _builtins.int
     ETA_FIELD_NUMBER: _builtins.int
     RUNNING_ITEMS_FIELD_NUMBER: _builtins.int
-    percent: _builtins.int
-    """Whole percent of members that are terminal, out of the larger of the
+    percent: _builtins.float
+    """Percent of members that are terminal, 0 to 100, out of the larger of the
     announced and the real number: below 100 until the batch is terminal, 100
     in every terminal state.
     """
@@ -259,7 +255,7 @@ class BatchProgress(_message.Message):
     def __init__(
         self,
         *,
-        percent: _builtins.int = ...,
+        percent: _builtins.float = ...,
         counts: Global___BatchCounts | None = ...,
         bytes_done: _builtins.int = ...,
         bytes_total: _builtins.int = ...,

@@ -177,8 +177,8 @@ class CurrentUpload(_message.Message):
     """Its owner."""
     stage: _builtins.str
     """Stage, as in `Progress.stage`."""
-    percent: _builtins.int
-    """Whole percent, as in `Progress.percent`."""
+    percent: _builtins.float
+    """Percent, as in `Progress.percent`."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When the worker took it up."""
@@ -189,7 +189,7 @@ class CurrentUpload(_message.Message):
         upload_id: _builtins.str = ...,
         tenant: _builtins.str = ...,
         stage: _builtins.str = ...,
-        percent: _builtins.int = ...,
+        percent: _builtins.float = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015

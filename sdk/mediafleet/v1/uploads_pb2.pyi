@@ -466,7 +466,6 @@ class Upload(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     PROCESSING_FIELD_NUMBER: _builtins.int
     STAGE_TIMINGS_FIELD_NUMBER: _builtins.int
-    CANCEL_REASON_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """UUIDv7 in its canonical text form."""
     tenant: _builtins.str
@@ -498,13 +497,11 @@ class Upload(_message.Message):
     batch_id: _builtins.str
     """Batch that it belongs to; empty for none."""
     revision: _builtins.int
-    """Rises with every change of the record but progress."""
+    """Rises with every change of the record; progress alone does not move it."""
     transfer: Global___Transfer.ValueType
     """How the bytes come."""
     priority: Global___Priority.ValueType
     """Which work goes first."""
-    cancel_reason: _builtins.str
-    """Reason given to CancelUpload; empty for none."""
     @_builtins.property
     def checksums(self) -> Global___Checksums:
         """Digests of the original: computed ones, and until then the declared ones."""
@@ -523,7 +520,9 @@ class Upload(_message.Message):
 
     @_builtins.property
     def failure(self) -> Global___Failure:
-        """Why it failed, or why the last attempt did; absent if nothing failed."""
+        """Why it is FAILED, CANCELLED or EXPIRED, or why the last attempt failed
+        while the next is due; absent otherwise.
+        """
 
     @_builtins.property
     def renditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rendition]:
@@ -592,11 +591,10 @@ class Upload(_message.Message):
         priority: Global___Priority.ValueType = ...,
         processing: Global___Processing | None = ...,
         stage_timings: _abc.Iterable[Global___StageTiming] | None = ...,
-        cancel_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "checksums", b"checksums", "create_time", b"create_time", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "media_info", b"media_info", "next_attempt_time", b"next_attempt_time", "processing", b"processing", "progress", b"progress", "size_bytes", b"size_bytes", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "attempt", b"attempt", "batch_id", b"batch_id", "cancel_reason", b"cancel_reason", "caption", b"caption", "checksums", b"checksums", "collection", b"collection", "committed_size", b"committed_size", "content_type", b"content_type", "create_time", b"create_time", "declared_content_type", b"declared_content_type", "display_name", b"display_name", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "kind", b"kind", "labels", b"labels", "max_attempts", b"max_attempts", "media_info", b"media_info", "next_attempt_time", b"next_attempt_time", "priority", b"priority", "processing", b"processing", "progress", b"progress", "renditions", b"renditions", "revision", b"revision", "size_bytes", b"size_bytes", "stage_timings", b"stage_timings", "start_time", b"start_time", "state", b"state", "tenant", b"tenant", "transfer", b"transfer", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "attempt", b"attempt", "batch_id", b"batch_id", "caption", b"caption", "checksums", b"checksums", "collection", b"collection", "committed_size", b"committed_size", "content_type", b"content_type", "create_time", b"create_time", "declared_content_type", b"declared_content_type", "display_name", b"display_name", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "kind", b"kind", "labels", b"labels", "max_attempts", b"max_attempts", "media_info", b"media_info", "next_attempt_time", b"next_attempt_time", "priority", b"priority", "processing", b"processing", "progress", b"progress", "renditions", b"renditions", "revision", b"revision", "size_bytes", b"size_bytes", "stage_timings", b"stage_timings", "start_time", b"start_time", "state", b"state", "tenant", b"tenant", "transfer", b"transfer", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
     _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
@@ -623,22 +621,24 @@ class Progress(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     series: _builtins.int
     """1, and one more for each RetryUpload."""
-    percent: _builtins.int
-    """Whole percent of the way, receiving included: never falls within a series,
-    below 100 until the state is terminal, 100 in every terminal state.
+    percent: _builtins.float
+    """Percent of the way, receiving included, 0 to 100: never falls within a
+    series, below 100 until the state is terminal, 100 in every terminal state.
     """
-    work_percent: _builtins.int
-    """Whole percent of the work really done; stays where it stopped when the
+    work_percent: _builtins.float
+    """Percent of the work really done, 0 to 100; stays where it stopped when the
     upload fails or is cancelled.
     """
     stage: _builtins.str
-    """Stage of the way, such as `receive` or `process`."""
+    """Stage of the way: `receiving`, `fetch`, `process`, `store` or `commit`.
+    The list may grow.
+    """
     step: _builtins.str
     """Step within the stage, such as `decode`; empty for none."""
     bytes_done: _builtins.int
     """Bytes of the stage done."""
     bytes_total: _builtins.int
-    """Bytes of the stage in all; 0 if unknown or not counted in bytes."""
+    """Bytes of the stage in all; absent if unknown or not counted in bytes."""
     items_done: _builtins.int
     """Items of the stage done (renditions, pages, frames)."""
     items_total: _builtins.int
@@ -653,28 +653,32 @@ class Progress(_message.Message):
         self,
         *,
         series: _builtins.int = ...,
-        percent: _builtins.int = ...,
-        work_percent: _builtins.int = ...,
+        percent: _builtins.float = ...,
+        work_percent: _builtins.float = ...,
         stage: _builtins.str = ...,
         step: _builtins.str = ...,
         bytes_done: _builtins.int = ...,
-        bytes_total: _builtins.int = ...,
+        bytes_total: _builtins.int | None = ...,
         items_done: _builtins.int = ...,
         items_total: _builtins.int = ...,
         eta: _duration_pb2.Duration | None = ...,
         attempt: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["eta", b"eta"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bytes_total", b"_bytes_total", "bytes_total", b"bytes_total", "eta", b"eta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes_done", b"bytes_done", "bytes_total", b"bytes_total", "eta", b"eta", "items_done", b"items_done", "items_total", b"items_total", "percent", b"percent", "series", b"series", "stage", b"stage", "step", b"step", "work_percent", b"work_percent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bytes_total", b"_bytes_total", "attempt", b"attempt", "bytes_done", b"bytes_done", "bytes_total", b"bytes_total", "eta", b"eta", "items_done", b"items_done", "items_total", b"items_total", "percent", b"percent", "series", b"series", "stage", b"stage", "step", b"step", "work_percent", b"work_percent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__bytes_total: _TypeAlias = _typing.Literal["bytes_total"]  # noqa: Y015
+    _WhichOneofArgType__bytes_total: _TypeAlias = _typing.Literal["_bytes_total", b"_bytes_total"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bytes_total) -> _WhichOneofReturnType__bytes_total | None: ...
 
 Global___Progress: _TypeAlias = Progress  # noqa: Y015
 
 @_typing.final
 class Failure(_message.Message):
-    """Why work failed, in terms that a person and a program can act on."""
+    """Why an upload did not succeed, in terms that a person and a program can act
+    on.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -684,6 +688,7 @@ class Failure(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     NEXT_STEP_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Stable code from a closed list: UNSUPPORTED_MEDIA, CONTENT_TYPE_MISMATCH,
     CORRUPT_MEDIA, TRUNCATED_MEDIA, ENCRYPTED_DOCUMENT, PIXEL_LIMIT,
@@ -702,9 +707,13 @@ class Failure(_message.Message):
     """What happened, for people."""
     next_step: _builtins.str
     """What to do about it, for people."""
+    detail: _builtins.str
+    """What exactly, where more is known than `message` says; safe to show to the
+    uploader. Empty if not.
+    """
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailedAttempt]:
-        """Failed attempts, oldest first, over all series."""
+        """Failed attempts, oldest first."""
 
     def __init__(
         self,
@@ -715,10 +724,11 @@ class Failure(_message.Message):
         message: _builtins.str = ...,
         next_step: _builtins.str = ...,
         attempts: _abc.Iterable[Global___FailedAttempt] | None = ...,
+        detail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "code", b"code", "message", b"message", "next_step", b"next_step", "retryable", b"retryable", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "code", b"code", "detail", b"detail", "message", b"message", "next_step", b"next_step", "retryable", b"retryable", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -733,16 +743,13 @@ class FailedAttempt(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     WORKER_FIELD_NUMBER: _builtins.int
-    SERIES_FIELD_NUMBER: _builtins.int
-    ATTEMPT_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Code as in `Failure.code`."""
     worker: _builtins.str
     """Worker that tried, as in `WorkerStatus.worker_id`; empty for none."""
-    series: _builtins.int
-    """Series that it belongs to, from 1."""
-    attempt: _builtins.int
-    """Number of the attempt within its series, from 1."""
+    stage: _builtins.str
+    """Stage in which it failed, as in `Progress.stage`."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it ended."""
@@ -753,12 +760,11 @@ class FailedAttempt(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         code: _builtins.str = ...,
         worker: _builtins.str = ...,
-        series: _builtins.int = ...,
-        attempt: _builtins.int = ...,
+        stage: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "code", b"code", "series", b"series", "time", b"time", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "stage", b"stage", "time", b"time", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -895,7 +901,7 @@ class ImageInfo(_message.Message):
     CAMERA_MAKE_FIELD_NUMBER: _builtins.int
     CAMERA_MODEL_FIELD_NUMBER: _builtins.int
     TAKEN_TIME_FIELD_NUMBER: _builtins.int
-    HAS_GPS_FIELD_NUMBER: _builtins.int
+    HAS_LOCATION_FIELD_NUMBER: _builtins.int
     width: _builtins.int
     """Width in pixels as shown, orientation applied."""
     height: _builtins.int
@@ -912,7 +918,7 @@ class ImageInfo(_message.Message):
     """Maker of the camera, from EXIF."""
     camera_model: _builtins.str
     """Model of the camera, from EXIF."""
-    has_gps: _builtins.bool
+    has_location: _builtins.bool
     """Whether the original tells a place. Renditions never do."""
     @_builtins.property
     def taken_time(self) -> _timestamp_pb2.Timestamp:
@@ -932,11 +938,11 @@ class ImageInfo(_message.Message):
         camera_make: _builtins.str = ...,
         camera_model: _builtins.str = ...,
         taken_time: _timestamp_pb2.Timestamp | None = ...,
-        has_gps: _builtins.bool = ...,
+        has_location: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["taken_time", b"taken_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_make", b"camera_make", "camera_model", b"camera_model", "color_mode", b"color_mode", "frames", b"frames", "has_alpha", b"has_alpha", "has_gps", b"has_gps", "height", b"height", "orientation", b"orientation", "taken_time", b"taken_time", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_make", b"camera_make", "camera_model", b"camera_model", "color_mode", b"color_mode", "frames", b"frames", "has_alpha", b"has_alpha", "has_location", b"has_location", "height", b"height", "orientation", b"orientation", "taken_time", b"taken_time", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
