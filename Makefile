@@ -14,19 +14,21 @@ LOCKS := bootstrap.lock requirements.lock redis.lock
 PIP := $(RUN) -m pip --disable-pip-version-check -qq
 PIP_LOCKED := --no-compile --no-deps --require-hashes --only-binary :all:
 
-.PHONY: help setup run test test-long check protos bench lock clean
+.PHONY: help setup run test test-long check protos protos-baseline bench lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make $(VENV) from the locks; PYTHON= names the interpreter (3.11 or newer)
+	@:
 
 $(STAMP): $(VENV)/.locked $(MANIFESTS)
 	@$(PIP) install --no-compile --no-index --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e ./%)
-	@$(PIP) check
+	@$(RUN) -m pip --disable-pip-version-check check
 	@touch $@
 
 $(VENV)/.locked: $(LOCKS)
+	@echo "Making $(VENV) from the locks (about 20 s)"
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" tools/venv.sh
 	@$(PIP) install $(PIP_LOCKED) -r bootstrap.lock
 	@$(PIP) install $(PIP_LOCKED) -r requirements.lock
@@ -47,6 +49,9 @@ test-long: $(STAMP) ## all tests, the long ones too
 protos: $(STAMP) ## renew the generated code from protos/
 	@tools/protos.sh
 
+protos-baseline: ## accept today's protos/ as what the next change must not break
+	@tools/buf.sh --baseline
+
 bench: $(STAMP) ## run the benchmarks
 	@$(RUN) -m benchmarks $(ARGS)
 
@@ -57,4 +62,4 @@ lock: ## renew the locks to the newest versions allowed
 	@PYTHON="$(PYTHON)" tools/lock.sh $(DISTRIBUTIONS)
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-protos tools/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
