@@ -51,8 +51,8 @@ class Cursor(NamedTuple):
         return cls(match[1], int(match[2]), int(match[3])) if match else None
 
 
-class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What every entry of the event log says; `sequence` counts per upload from 1.
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """Which upload something is about; `sequence` counts its state changes from 1.
 
     `collection`, `batch_id` and `kind` are what a watch of many uploads chooses by.
     """
@@ -66,7 +66,7 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     kind: MediaKind
 
 
-class StateChanged(LogEntry, frozen=True, kw_only=True):
+class StateChanged(About, frozen=True, kw_only=True):
     """One state change; `previous` is None for the creation."""
 
     previous: State | None
@@ -78,17 +78,17 @@ class StateChanged(LogEntry, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
-class Deleted(LogEntry, frozen=True, kw_only=True):
+class Deleted(About, frozen=True, kw_only=True):
     """The upload is gone; nothing follows."""
 
 
-class ProgressMade(msgspec.Struct, frozen=True, kw_only=True):
+LogEntry = StateChanged | Deleted
+"""What the event log keeps."""
+
+
+class ProgressMade(About, frozen=True, kw_only=True):
     """The latest progress; `sequence` is that of the state change it follows."""
 
-    upload_id: UploadId
-    tenant: TenantId
-    sequence: int
-    time: datetime
     progress: Progress
 
 

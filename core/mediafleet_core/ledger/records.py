@@ -97,20 +97,11 @@ def upload(upload_id: str, fields: Fields, epoch: str) -> Upload:
 
 def log_entry(fields: Fields) -> LogEntry:
     """One entry of the event log."""
-    about: _About = {
-        "upload_id": UploadId(fields["id"]),
-        "tenant": TenantId(fields["tenant"]),
-        "sequence": int(fields["seq"]),
-        "time": at(fields["time"]),
-        "collection": fields.get("collection", ""),
-        "batch_id": fields.get("batch", ""),
-        "kind": MediaKind(fields["kind"]),
-    }
     if fields["what"] == "deleted":
-        return Deleted(**about)
+        return Deleted(**_about(fields))
     previous = fields.get("previous")
     return StateChanged(
-        **about,
+        **_about(fields),
         previous=State(previous) if previous else None,
         state=State(fields["state"]),
         progress=_progress(fields, receiving=False, size=None),
@@ -123,20 +114,25 @@ def log_entry(fields: Fields) -> LogEntry:
 
 def progress_made(message: str | bytes) -> ProgressMade:
     """One message of the progress channel."""
-    names = ("id", "tenant", "seq", "time", "series", "percent", "work", "stage", "units", "attempt")
-    fields = dict(zip(names, msgspec.json.decode(message, type=list[str]), strict=True))
-    return ProgressMade(
-        upload_id=UploadId(fields["id"]),
-        tenant=TenantId(fields["tenant"]),
-        sequence=int(fields["seq"]),
-        time=at(fields["time"]),
-        progress=_progress(fields, receiving=False, size=None),
-    )
+    fields = msgspec.json.decode(message, type=dict[str, str])
+    return ProgressMade(**_about(fields), progress=_progress(fields, receiving=False, size=None))
 
 
 def at(milliseconds: str | int) -> datetime:
     """A time from Redis' milliseconds."""
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def _about(fields: Fields) -> _About:
+    return {
+        "upload_id": UploadId(fields["id"]),
+        "tenant": TenantId(fields["tenant"]),
+        "sequence": int(fields["seq"]),
+        "time": at(fields["time"]),
+        "collection": fields.get("collection", ""),
+        "batch_id": fields.get("batch", ""),
+        "kind": MediaKind(fields["kind"]),
+    }
 
 
 def _progress(fields: Fields, *, receiving: bool, size: int | None) -> Progress:

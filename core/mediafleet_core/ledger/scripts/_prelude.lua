@@ -154,8 +154,12 @@ local function append(r, what, previous)
 end
 
 local function publish_progress(r)
-  redis.call('PUBLISH', P .. 'progress', cjson.encode({r.id, get(r, 'tenant'), get(r, 'seq'), int(now), get(r, 'series'),
-    get(r, 'percent'), get(r, 'work'), get(r, 'stage'), get(r, 'units'), get(r, 'attempt')}))
+  local message = {id = r.id, time = int(now)}
+  for _, name in ipairs({'tenant', 'seq', 'collection', 'batch', 'kind', 'series', 'percent', 'work', 'stage', 'units',
+      'attempt'}) do
+    message[name] = get(r, name)
+  end
+  redis.call('PUBLISH', P .. 'progress', cjson.encode(message))
 end
 
 local function may(r, transition) return TRANSITIONS[transition].from[get(r, 'state')] == true end

@@ -16,10 +16,8 @@ if A.part then
   redis.call('RPUSH', record_key(r.id) .. ':parts', A.part)
   set(r, 'whole', committed)
   set(r, 'next_number', A.number + 1)
-  if get(r, 'tail') ~= '' then
-    plan_sweep(r, upload_prefix(r) .. 'tail/', false)
-    set(r, 'tail', '')
-  end
+  -- The object of a covered tail stays until the end: a sweep of all tails could meet a newer one.
+  set(r, 'tail', '')
 else
   set(r, 'tail', A.tail)
 end
