@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from mediafleet_core.object_keys import UploadKeys
+from itertools import groupby
+
+import structlog
+
+from mediafleet_core.errors import MediafleetError
+from mediafleet_core.identity import UploadId
+from mediafleet_core.object_keys import UploadKeys, deletion_rank
 from mediafleet_core.ports import Ledger, ObjectStore, Sweep
+
+_log = structlog.get_logger(__name__)
+
+_SWEEPS_AT_ONCE = 100
 
 
 async def sweep(store: ObjectStore, ledger: Ledger, planned: Sweep) -> None:
@@ -14,20 +24,25 @@ async def sweep(store: ObjectStore, ledger: Ledger, planned: Sweep) -> None:
     if planned.multipart_id:
         await store.abort_multipart(planned.multipart_key, planned.multipart_id)
     await _abort_below(store, planned.prefix)
-    keys = [stored.key async for stored in store.list(planned.prefix)]
-    originals = [key for key in keys if UploadKeys.is_original(key)]
-    manifests = [key for key in keys if UploadKeys.is_manifest(key)]
-    others = sorted(set(keys).difference(originals, manifests))
-    for stage in (originals, others, manifests):
-        if stage:
-            await store.delete(stage)
+    keys = sorted([stored.key async for stored in store.list(planned.prefix)], key=deletion_rank)
+    for _, stage in groupby(keys, key=deletion_rank):
+        await store.delete(list(stage))
     await ledger.swept(planned)
+
+
+async def sweep_upload(store: ObjectStore, ledger: Ledger, upload_id: UploadId) -> None:
+    """Run every sweep planned for an upload, at once; what fails is logged and left to housekeeping."""
+    try:
+        for planned in await ledger.sweeps(_SWEEPS_AT_ONCE, upload_id=upload_id):
+            await sweep(store, ledger, planned)
+    except MediafleetError as error:
+        _log.warning("sweep_postponed", upload_id=upload_id, reason=error.reason)
 
 
 async def drop_leftovers(store: ObjectStore, keys: UploadKeys, original_key: str) -> None:
     """Delete what earlier writers of a finished upload left: tails, originals that no record names, multiparts."""
+    await _abort_below(store, keys.originals)
     for prefix in (keys.originals, keys.tails):
-        await _abort_below(store, prefix)
         if left := [stored.key async for stored in store.list(prefix) if stored.key != original_key]:
             await store.delete(left)
 

@@ -29,13 +29,23 @@ class UploadKeys(NamedTuple):
         """The durable record, written beside the bytes after the commit."""
         return f"{self.prefix}manifest.json"
 
+    @property
+    def originals(self) -> str:
+        """Where the original lives, whichever writer finished it."""
+        return f"{self.prefix}o/"
+
     def original(self, fence: int) -> str:
         """The file as it was received by the writer that holds `fence`."""
-        return f"{self.prefix}o/{fence}"
+        return f"{self.originals}{fence}"
+
+    @property
+    def tails(self) -> str:
+        """Where the tails of all writers live."""
+        return f"{self.prefix}tail/"
 
     def tail(self, fence: int) -> str:
         """Bytes after the last whole part, kept at a clean half-close of the writer that holds `fence`."""
-        return f"{self.prefix}tail/{fence}"
+        return f"{self.tails}{fence}"
 
     def attempt(self, fence: int) -> str:
         """The prefix of everything that the attempt with `fence` stores."""
@@ -44,3 +54,9 @@ class UploadKeys(NamedTuple):
     def rendition(self, fence: int, name: str, suffix: str) -> str:
         """One rendition of the attempt with `fence`; `suffix` with its dot."""
         return f"{self.attempt(fence)}{name}{suffix}"
+
+
+def deletion_rank(key: str) -> int:
+    """When to delete `key` among those of its upload: 0 for originals, 2 for the manifest, 1 for all else."""
+    below = key.removeprefix(ROOT).split("/")[2:]
+    return 0 if below[0] == "o" else 2 if below == ["manifest.json"] else 1

@@ -38,9 +38,8 @@ class Overlap:
             return
         self._next = piece.end
         self._crc32c = crc32c.combine(self._crc32c, piece.crc32c, len(piece.content))
-        if Stored(piece.end - self._start, self._crc32c) == self._stored[self._start]:
-            return
-        if piece.end - self._start == self._stored[self._start].size:
+        stored = self._stored[self._start]
+        if piece.end - self._start == stored.size and self._crc32c != stored.crc32c:
             raise MediafleetError(
                 Reason.OVERLAP_MISMATCH,
                 f"bytes {self._start} to {piece.end} differ from those stored",

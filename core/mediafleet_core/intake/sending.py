@@ -1,0 +1,181 @@
+"""Parts under way: from a writer's full buffers to the store and, in order, into the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections import deque
+from typing import NamedTuple
+
+import msgspec
+
+from mediafleet_core import cleanup
+from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.failures import FailureCode
+from mediafleet_core.intake.budget import ByteBudget
+from mediafleet_core.intake.cutting import PartBuffer
+from mediafleet_core.intake.detached import Detached
+from mediafleet_core.intake.settings import IntakeSettings
+from mediafleet_core.media_types import declared_type
+from mediafleet_core.object_keys import UploadKeys
+from mediafleet_core.parts import MAX_PART_NUMBER, PARTS_IN_FLIGHT, Part
+from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, UploadedPart, WriteSession
+from mediafleet_core.quotas import Limits
+from mediafleet_core.uploads import Upload
+
+_MOST_METADATA = 2000
+"""S3 allows 2 KiB of metadata per object."""
+
+
+class Works(NamedTuple):
+    """What the writers of a process share."""
+
+    ledger: Ledger
+    store: ObjectStore
+    queue: JobQueue
+    settings: IntakeSettings
+    budget: ByteBudget
+    detached: Detached
+
+
+class PartSender:
+    """Stores the parts of one writer, `PARTS_IN_FLIGHT` at once; the ledger learns of them strictly in order.
+
+    Every awaited step may be cancelled: what the ledger knows stays true, and the rest is unnamed bytes below the
+    upload's prefix. `parts` are those recorded, `committed` the durable size.
+    """
+
+    def __init__(self, works: Works, session: WriteSession, limits: Limits) -> None:
+        self.parts = list(session.parts)
+        self.committed = session.upload.committed_size
+        self._works = works
+        self._ledger, self._store = works.ledger, works.store
+        self._upload, self._fence, self._limits = session.upload, session.fence, limits
+        self._id = session.upload.upload_id
+        self._next_number = session.next_number
+        self._multipart = (session.multipart_key, session.multipart_id)
+        self._under_way: deque[asyncio.Task[None]] = deque()
+
+    @property
+    def began(self) -> bool:
+        """Whether the object comes in parts."""
+        return bool(self._multipart[1])
+
+    async def send(self, full: PartBuffer) -> None:
+        """Start to store a part, as soon as there is room; raises what an earlier one failed with."""
+        while len(self._under_way) >= PARTS_IN_FLIGHT:
+            await self._oldest_recorded()
+        if not self.began:
+            self._multipart = await self._begin()
+        previous = self._under_way[-1] if self._under_way else None
+        task = asyncio.create_task(self._store_in_turn(full, self._take_number(), previous))
+        self._under_way.append(task)
+        if self._works.budget.take(full.size):
+            task.add_done_callback(lambda _: self._works.budget.give_back(full.size))
+        else:
+            await self.settle()
+
+    async def reap(self) -> None:
+        """Raise what a part failed with, without waiting for any."""
+        while self._under_way and self._under_way[0].done():
+            await self._oldest_recorded()
+
+    async def settle(self) -> None:
+        """Wait until every part is recorded."""
+        while self._under_way:
+            await self._oldest_recorded()
+
+    async def drop(self) -> None:
+        """Stop the parts under way; those recorded stay."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        self._under_way.clear()
+
+    async def complete(self, last: PartBuffer) -> str:
+        """Store what is left, if anything, and make the object; returns its key.
+
+        Complete names only parts that the ledger holds, so a writer that was superseded changes nothing.
+        """
+        if last.size:
+            await self._record(await self._store_part(last, self._take_number()))
+        else:
+            await self._ledger.writes(self._id, self._fence)
+        named = [UploadedPart(part.number, part.etag, part.crc32c) for part in self.parts]
+        try:
+            stored = await self._store.complete_multipart(*self._multipart, named)
+        except MediafleetError as error:
+            raise await self._explained(error) from error
+        if stored.size != sum(part.size for part in self.parts):
+            raise MediafleetError(Reason.STORED_OBJECT_CORRUPT, "the stored object has another size than its parts")
+        return self._multipart[0]
+
+    async def _store_in_turn(self, buffer: PartBuffer, number: int, previous: asyncio.Task[None] | None) -> None:
+        part = await self._store_part(buffer, number)
+        if previous is not None:
+            await asyncio.wait({previous})
+            previous.result()
+        await self._record(part)
+
+    async def _store_part(self, buffer: PartBuffer, number: int) -> Part:
+        size, checksum = buffer.size, buffer.crc32c
+        try:
+            etag = await self._store.put_part(*self._multipart, number, buffer.chunks(), crc32c=checksum)
+        except MediafleetError as error:
+            raise await self._explained(error) from error
+        return Part(number=number, offset=buffer.offset, size=size, crc32c=checksum, etag=etag)
+
+    async def _record(self, part: Part) -> None:
+        self.committed = await self._ledger.record_part(self._id, self._fence, part, limits=self._limits)
+        self.parts.append(part)
+
+    def _take_number(self) -> int:
+        number = self._next_number
+        if number > MAX_PART_NUMBER:
+            raise MediafleetError(Reason.OBJECT_TOO_LARGE, "a file this large must declare its size before it is sent")
+        self._next_number += 1
+        return number
+
+    async def _begin(self) -> tuple[str, str]:
+        key = UploadKeys(self._upload.tenant, self._id).original(self._fence)
+        multipart_id = await self._store.begin_multipart(
+            key, content_type=content_type(self._upload), metadata=metadata(self._upload)
+        )
+        try:
+            await self._ledger.attach_multipart(self._id, self._fence, key, multipart_id)
+        except MediafleetError:
+            await self._store.abort_multipart(key, multipart_id)
+            raise
+        return key, multipart_id
+
+    async def _oldest_recorded(self) -> None:
+        # asyncio.wait leaves the part alone when this writer is cancelled; awaiting the task would cancel it too.
+        await asyncio.wait({self._under_way[0]})
+        self._under_way.popleft().result()
+
+    async def _explained(self, error: MediafleetError) -> MediafleetError:
+        """Why the multipart is gone: the upload ended or another writer finished; or the storage dropped it."""
+        if error.reason is Reason.ORIGINAL_MISSING:
+            try:
+                await self._ledger.writes(self._id, self._fence)
+            except MediafleetError as reason:
+                return reason
+            detail = "the storage dropped the parts received so far"
+            await self._ledger.reject(self._id, self._fence, FailureCode.ORIGINAL_MISSING, detail)
+            await cleanup.sweep_upload(self._store, self._ledger, self._id)
+        return error
+
+
+def content_type(upload: Upload) -> str:
+    """What the caller declared."""
+    return declared_type(upload.spec.content_type, upload.spec.display_name)
+
+
+def metadata(upload: Upload) -> dict[str, str]:
+    """The specification, for rebuilding the ledger from the bucket; without what does not fit into metadata."""
+    bare = msgspec.structs.replace(upload.spec, labels={}, caption="")
+    for spec in (upload.spec, bare):
+        text = base64.urlsafe_b64encode(msgspec.json.encode(spec)).decode()
+        if len(text) <= _MOST_METADATA:
+            return {"spec": text}
+    return {}
