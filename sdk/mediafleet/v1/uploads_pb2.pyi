@@ -1949,7 +1949,9 @@ class StateChange(_message.Message):
     """State after."""
     @_builtins.property
     def upload(self) -> Global___Upload:
-        """The upload as it is after the change."""
+        """The whole upload after the change; only with a terminal state, and absent
+        if the upload has moved on since.
+        """
 
     def __init__(
         self,
