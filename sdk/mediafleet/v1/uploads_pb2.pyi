@@ -1943,15 +1943,36 @@ class StateChange(_message.Message):
     PREVIOUS_STATE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     UPLOAD_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     previous_state: Global___UploadState.ValueType
     """State before; unspecified for the creation."""
     state: Global___UploadState.ValueType
     """State after."""
+    attempt: _builtins.int
+    """As `Upload.attempt` after the change."""
+    max_attempts: _builtins.int
+    """As `Upload.max_attempts` after the change."""
     @_builtins.property
     def upload(self) -> Global___Upload:
         """The whole upload after the change; only with a terminal state, and absent
         if the upload has moved on since.
         """
+
+    @_builtins.property
+    def progress(self) -> Global___Progress:
+        """How far it is after the change."""
+
+    @_builtins.property
+    def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """As `Upload.next_attempt_time` after the change."""
+
+    @_builtins.property
+    def failure(self) -> Global___Failure:
+        """As `Upload.failure` after the change."""
 
     def __init__(
         self,
@@ -1959,10 +1980,15 @@ class StateChange(_message.Message):
         previous_state: Global___UploadState.ValueType = ...,
         state: Global___UploadState.ValueType = ...,
         upload: Global___Upload | None = ...,
+        progress: Global___Progress | None = ...,
+        attempt: _builtins.int = ...,
+        max_attempts: _builtins.int = ...,
+        next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
+        failure: Global___Failure | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["upload", b"upload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "upload", b"upload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["previous_state", b"previous_state", "state", b"state", "upload", b"upload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "failure", b"failure", "max_attempts", b"max_attempts", "next_attempt_time", b"next_attempt_time", "previous_state", b"previous_state", "progress", b"progress", "state", b"state", "upload", b"upload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1974,17 +2000,12 @@ class UploadDeleted(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    LAST_STATE_FIELD_NUMBER: _builtins.int
-    last_state: Global___UploadState.ValueType
-    """Last state before the deletion."""
     def __init__(
         self,
-        *,
-        last_state: Global___UploadState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_state", b"last_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
