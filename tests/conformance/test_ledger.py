@@ -11,33 +11,23 @@ from redis.asyncio import Redis
 
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.events import Deleted, StateChanged
-from mediafleet_core.failures import AttemptRecord, FailureCode
+from mediafleet_core.failures import FailureCode
 from mediafleet_core.identity import TenantId, UploadId, new_upload_id
 from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.parts import MIB, PARTS_IN_FLIGHT, Part, Tail
 from mediafleet_core.ports import (
-    AttemptFailed,
-    Claim,
-    Original,
-    Outcome,
     RequestKey,
     UploadFilter,
     Verdict,
 )
 from mediafleet_core.progress import RECEIVED_PERCENT, WorkProgress
 from mediafleet_core.quotas import Limits
-from mediafleet_core.uploads import Checksums, Rendition, State, Upload, UploadSpec
+from mediafleet_core.uploads import State, UploadSpec
 from mediafleet_core.usage import Stored
+from tests.ledgers import ANN, BOB, DAY, LEASE, LIMITS, NOW, SPEC, claimed, created, failed, finished, outcome, queued
 from tests.waiting import eventually
-
-ANN, BOB = TenantId("ann"), TenantId("bob")
-LIMITS = Limits()
-DAY = timedelta(days=1)
-LEASE = timedelta(seconds=30)
-NOW = timedelta()
-SPEC = UploadSpec(display_name="a.jpg", content_type="image/jpeg", size_bytes=1000, collection="trip", caption="c")
 
 
 @pytest.fixture
@@ -45,38 +35,6 @@ async def ledger(redis_url: str, redis_client: Redis) -> AsyncIterator[RedisLedg
     ledger = await connect(LedgerSettings(ledger_url=redis_url))
     yield ledger
     await ledger.close()
-
-
-async def created(ledger: RedisLedger, spec: UploadSpec = SPEC, tenant: TenantId = ANN) -> Upload:
-    return await ledger.create(new_upload_id(), tenant, spec, limits=LIMITS, expires_in=DAY)
-
-
-async def queued(ledger: RedisLedger, spec: UploadSpec = SPEC, tenant: TenantId = ANN) -> Upload:
-    upload = await created(ledger, spec, tenant)
-    session = await ledger.open_write(upload.upload_id, tenant, 0)
-    return await finished(ledger, upload, session.fence)
-
-
-async def finished(ledger: RedisLedger, upload: Upload, fence: int, op: str | None = None) -> Upload:
-    key = UploadKeys(upload.tenant, upload.upload_id).original(fence)
-    original = Original(key, upload.spec.size_bytes or 1000, 7)
-    return await ledger.finish(upload.upload_id, fence, original, limits=LIMITS, max_attempts=3, op=op)
-
-
-async def claimed(ledger: RedisLedger, lease: timedelta = LEASE) -> Claim:
-    claim = await ledger.claim([MediaKind.IMAGE], "w", lease)
-    assert claim is not None
-    return claim
-
-
-def outcome(kind: MediaKind = MediaKind.IMAGE) -> Outcome:
-    small = Rendition(name="small", key="k", content_type="image/jpeg", size_bytes=10, sha256="00", width=1, height=1)
-    return Outcome(kind, "image/jpeg", Checksums(sha256="ab" * 32), (small,), None, ())
-
-
-def failed(code: FailureCode, attempts: int, backoff: timedelta = NOW, *, discard: bool = False) -> AttemptFailed:
-    record = AttemptRecord(time=datetime.now(UTC), code=code, worker="w", stage="process")
-    return AttemptFailed(code, "process", "", record, attempts, backoff, discard)
 
 
 async def refused(awaitable: object) -> MediafleetError:
@@ -178,7 +136,9 @@ async def test_a_tail_counts_until_a_part_covers_it(ledger: RedisLedger) -> None
     session = await ledger.open_write(upload.upload_id, ANN, 100)
     part = Part(number=session.next_number, offset=0, size=800, crc32c=1, etag="e")
     assert await ledger.record_part(upload.upload_id, session.fence, part, limits=LIMITS) == 800
-    assert (await ledger.open_write(upload.upload_id, ANN, 0)).tail is None
+    session = await ledger.open_write(upload.upload_id, ANN, 0)
+    assert session.tail is None
+    await finished(ledger, upload, session.fence)
     assert [sweep.prefix.split("/")[-2] for sweep in await ledger.sweeps(10)] == ["tail"]
 
 

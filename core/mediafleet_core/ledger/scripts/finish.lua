@@ -14,10 +14,8 @@ if A.sha256 then set(r, 'sha256', A.sha256) end
 count_original(r, A.size)
 redis.call('ZREM', P .. 'expiry', r.id)
 redis.call('DEL', record_key(r.id) .. ':parts')
-if get(r, 'tail') ~= '' then
-  plan_sweep(r, upload_prefix(r) .. 'tail/', false)
-  set(r, 'tail', '')
-end
+if get(r, 'tails') ~= '' then plan_sweep(r, upload_prefix(r) .. 'tail/', false) end
+set(r, 'tail', '')
 set(r, 'multipart_key', '')
 set(r, 'multipart_id', '')
 set(r, 'expires', '')

@@ -1,0 +1,176 @@
+"""The watch contract, against a real Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.events import Cursor, Deleted, Heartbeat, Message, ProgressMade, Snapshot, StateChanged
+from mediafleet_core.identity import UploadId
+from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ports import UploadFilter
+from mediafleet_core.progress import WorkProgress
+from mediafleet_core.uploads import State, UploadSpec
+from mediafleet_core.watching import Watching
+from tests.ledgers import ANN, BOB, LEASE, claimed, created, outcome, queued
+
+SOON, LONG = timedelta(milliseconds=20), timedelta(minutes=1)
+
+
+@pytest.fixture
+async def ledger(redis_url: str, redis_client: Redis) -> AsyncIterator[RedisLedger]:
+    ledger = await connect(LedgerSettings(ledger_url=redis_url, events_kept=100))
+    yield ledger
+    await ledger.close()
+
+
+@pytest.fixture
+async def watching(ledger: RedisLedger) -> AsyncIterator[Watching]:
+    async with Watching(ledger) as watching:
+        yield watching
+
+
+def watch(watching: Watching, upload_id: UploadId, after: Cursor | None = None) -> AsyncIterator[Message]:
+    return watching.watch(upload_id, ANN, after=after, min_interval=timedelta(), heartbeat=LONG)
+
+
+def states(messages: list[Message]) -> list[State]:
+    return [m.event.state for m in messages if isinstance(m.event, StateChanged)]
+
+
+async def test_a_snapshot_then_every_change_then_the_end(ledger: RedisLedger, watching: Watching) -> None:
+    upload = await queued(ledger)
+    seen: list[Message] = []
+    async for message in watch(watching, upload.upload_id):
+        seen.append(message)
+        if isinstance(message.event, Snapshot):
+            claim = await claimed(ledger)
+        elif isinstance(message.event, StateChanged) and message.event.state is State.PROCESSING:
+            await ledger.renew(upload.upload_id, claim.fence, LEASE, WorkProgress(percent=60, stage="process"))
+        elif isinstance(message.event, ProgressMade):
+            assert message.event.progress.percent == 60
+            await ledger.commit(upload.upload_id, claim.fence, outcome())
+    assert isinstance(seen[0].event, Snapshot)
+    assert states(seen) == [State.PROCESSING, State.SUCCEEDED]
+    assert sum(isinstance(m.event, ProgressMade) for m in seen) == 1
+    assert watching.watchers == 0
+
+
+async def test_a_late_watcher_gets_the_terminal_snapshot_and_the_end(ledger: RedisLedger, watching: Watching) -> None:
+    upload = await created(ledger)
+    await ledger.cancel(upload.upload_id, ANN, "")
+    [message] = [message async for message in watch(watching, upload.upload_id)]
+    assert isinstance(message.event, Snapshot)
+    assert message.event.upload.state is State.CANCELLED
+
+
+async def test_every_cursor_resumes_without_loss_or_repeat(ledger: RedisLedger, redis_url: str) -> None:
+    upload = await queued(ledger)
+    claim = await claimed(ledger)
+    await ledger.commit(upload.upload_id, claim.fence, outcome())
+    history = (await ledger.history(upload.upload_id)).entries
+    other = await connect(LedgerSettings(ledger_url=redis_url))
+    async with Watching(other) as elsewhere:
+        for position, (cursor, _) in enumerate(history):
+            again = Cursor.decode(cursor.encode())
+            assert again == cursor
+            messages = [message async for message in watch(elsewhere, upload.upload_id, again)]
+            assert [m.cursor for m in messages] == [c for c, _ in history[position + 1 :]]
+    await other.close()
+
+
+@pytest.mark.parametrize("kind", ["ahead", "other epoch"])
+async def test_a_cursor_that_cannot_resume_gives_a_snapshot(ledger: RedisLedger, watching: Watching, kind: str) -> None:
+    upload = await queued(ledger)
+    await ledger.cancel(upload.upload_id, ANN, "")
+    place = await ledger.position()
+    after = place._replace(milliseconds=place.milliseconds + 10**6) if kind == "ahead" else place._replace(epoch="ff")
+    [message] = [message async for message in watch(watching, upload.upload_id, after)]
+    assert isinstance(message.event, Snapshot)
+
+
+async def test_a_deletion_is_the_last_message(ledger: RedisLedger, watching: Watching) -> None:
+    upload = await queued(ledger)
+    events = []
+    async for message in watch(watching, upload.upload_id):
+        events.append(type(message.event))
+        if isinstance(message.event, Snapshot):
+            await ledger.delete(upload.upload_id, ANN)
+    assert events == [Snapshot, Deleted]
+    with pytest.raises(MediafleetError) as caught:
+        await anext(watch(watching, upload.upload_id))
+    assert caught.value.reason is Reason.UPLOAD_NOT_FOUND
+
+
+async def test_a_stranger_cannot_watch(ledger: RedisLedger, watching: Watching) -> None:
+    upload = await queued(ledger)
+    with pytest.raises(MediafleetError) as caught:
+        await anext(watching.watch(upload.upload_id, BOB, min_interval=SOON, heartbeat=LONG))
+    assert caught.value.reason is Reason.UPLOAD_NOT_FOUND
+
+
+async def test_heartbeats_carry_the_cursor(ledger: RedisLedger, watching: Watching) -> None:
+    upload = await queued(ledger)
+    async with aclosing(watching.watch(upload.upload_id, ANN, min_interval=SOON, heartbeat=SOON)) as messages:
+        snapshot, beat = await anext(messages), await anext(messages)
+    assert isinstance(beat.event, Heartbeat)
+    assert beat.cursor == snapshot.cursor
+
+
+async def test_many_uploads_snapshots_then_the_tail_of_what_belongs(ledger: RedisLedger, watching: Watching) -> None:
+    mine = await queued(ledger)
+    await created(ledger, UploadSpec(display_name="b"), BOB)
+    elsewhere = UploadSpec(display_name="c", collection="other")
+    await created(ledger, elsewhere)
+    which = UploadFilter(collection="trip")
+    async with aclosing(watching.watch_many(ANN, which, min_interval=SOON, heartbeat=LONG)) as messages:
+        first, beat = await anext(messages), await anext(messages)
+        assert isinstance(first.event, Snapshot)
+        assert (first.cursor, first.event.upload.upload_id) == (None, mine.upload_id)
+        assert isinstance(beat.event, Heartbeat)
+        await created(ledger, elsewhere)
+        await ledger.cancel(mine.upload_id, ANN, "")
+        change = await anext(messages)
+    assert isinstance(change.event, StateChanged)
+    assert (change.event.upload_id, change.event.state) == (mine.upload_id, State.CANCELLED)
+    # Resuming from the heartbeat tells the same change, and only that.
+    async with aclosing(
+        watching.watch_many(ANN, which, after=beat.cursor, min_interval=SOON, heartbeat=SOON)
+    ) as messages:
+        again, then = await anext(messages), await anext(messages)
+    assert (again.cursor, type(then.event)) == (change.cursor, Heartbeat)
+
+
+async def test_an_old_cursor_of_many_gets_snapshots(
+    ledger: RedisLedger, watching: Watching, redis_client: Redis
+) -> None:
+    await created(ledger)
+    old = await ledger.position()
+    await created(ledger)
+    await redis_client.xtrim("mf:events", maxlen=1)
+    await redis_client.xtrim("mf:events", maxlen=0)
+    await created(ledger)
+    async with aclosing(
+        watching.watch_many(ANN, UploadFilter(), after=old, min_interval=SOON, heartbeat=SOON)
+    ) as messages:
+        events = [type((await anext(messages)).event) for _ in range(4)]
+    assert events == [Snapshot, Snapshot, Snapshot, Heartbeat]
+
+
+async def test_a_gap_is_filled_from_the_ledger(ledger: RedisLedger, watching: Watching) -> None:
+    upload = await queued(ledger)
+    seen: list[Message] = []
+    async for message in watch(watching, upload.upload_id):
+        seen.append(message)
+        if isinstance(message.event, Snapshot):
+            claim = await claimed(ledger)
+            for boxes in watching._of_upload.values():  # what an outage of the ledger does to every watcher
+                for box in boxes:
+                    box.lose()
+            await ledger.commit(upload.upload_id, claim.fence, outcome())
+    assert states(seen) == [State.PROCESSING, State.SUCCEEDED]

@@ -1,0 +1,59 @@
+"""Short ways to bring an upload into a state, for tests that are about something else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from mediafleet_core.failures import AttemptRecord, FailureCode
+from mediafleet_core.identity import TenantId, new_upload_id
+from mediafleet_core.ledger import RedisLedger
+from mediafleet_core.media_types import MediaKind
+from mediafleet_core.object_keys import UploadKeys
+from mediafleet_core.ports import AttemptFailed, Claim, Original, Outcome
+from mediafleet_core.quotas import Limits
+from mediafleet_core.uploads import Checksums, Rendition, Upload, UploadSpec
+
+ANN, BOB = TenantId("ann"), TenantId("bob")
+LIMITS = Limits()
+DAY = timedelta(days=1)
+LEASE = timedelta(seconds=30)
+NOW = timedelta()
+SPEC = UploadSpec(display_name="a.jpg", content_type="image/jpeg", size_bytes=1000, collection="trip", caption="c")
+
+
+async def created(ledger: RedisLedger, spec: UploadSpec = SPEC, tenant: TenantId = ANN) -> Upload:
+    """An upload that is RECEIVING."""
+    return await ledger.create(new_upload_id(), tenant, spec, limits=LIMITS, expires_in=DAY)
+
+
+async def queued(ledger: RedisLedger, spec: UploadSpec = SPEC, tenant: TenantId = ANN) -> Upload:
+    """An upload that is QUEUED."""
+    upload = await created(ledger, spec, tenant)
+    session = await ledger.open_write(upload.upload_id, tenant, 0)
+    return await finished(ledger, upload, session.fence)
+
+
+async def finished(ledger: RedisLedger, upload: Upload, fence: int, op: str | None = None) -> Upload:
+    """The upload after its original became durable."""
+    key = UploadKeys(upload.tenant, upload.upload_id).original(fence)
+    original = Original(key, upload.spec.size_bytes or 1000, 7)
+    return await ledger.finish(upload.upload_id, fence, original, limits=LIMITS, max_attempts=3, op=op)
+
+
+async def claimed(ledger: RedisLedger, lease: timedelta = LEASE) -> Claim:
+    """The next image to work on."""
+    claim = await ledger.claim([MediaKind.IMAGE], "w", lease)
+    assert claim is not None
+    return claim
+
+
+def outcome(kind: MediaKind = MediaKind.IMAGE) -> Outcome:
+    """A result with one rendition of ten bytes."""
+    small = Rendition(name="small", key="k", content_type="image/jpeg", size_bytes=10, sha256="00", width=1, height=1)
+    return Outcome(kind, "image/jpeg", Checksums(sha256="ab" * 32), (small,), None, ())
+
+
+def failed(code: FailureCode, attempts: int, backoff: timedelta = NOW, *, discard: bool = False) -> AttemptFailed:
+    """An attempt that ended with `code`."""
+    record = AttemptRecord(time=datetime.now(UTC), code=code, worker="w", stage="process")
+    return AttemptFailed(code, "process", "", record, attempts, backoff, discard)
