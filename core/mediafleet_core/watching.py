@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -78,7 +78,7 @@ class Watching:
         after: Cursor | None = None,
         min_interval: timedelta,
         heartbeat: timedelta,
-    ) -> AsyncIterator[Message]:
+    ) -> AsyncGenerator[Message, None]:
         """Follow one upload until its terminal state or its deletion, which is the last message.
 
         `after` resumes without loss or repeats; a cursor that cannot do so gives a snapshot. Raises UPLOAD_NOT_FOUND.
@@ -123,7 +123,7 @@ class Watching:
         after: Cursor | None = None,
         min_interval: timedelta,
         heartbeat: timedelta,
-    ) -> AsyncIterator[Message]:
+    ) -> AsyncGenerator[Message, None]:
         """Follow every upload of the tenant that the filter covers, until the watcher leaves.
 
         Without a usable `after`: a snapshot of each, without cursors, ended by the first heartbeat. Collection, batch

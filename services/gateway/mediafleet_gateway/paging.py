@@ -1,0 +1,48 @@
+"""Page tokens: opaque, and bound to the arguments of the listing that made them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+from mediafleet.v1 import uploads_pb2 as pb
+from mediafleet_core.errors import invalid_field
+from mediafleet_core.identity import TenantId
+
+DEFAULT_SIZE = 50
+LARGEST_SIZE = 1000
+_DIGEST_SIZE = 12
+
+
+def page_size(requested: int) -> int:
+    """Rows to answer. Raises FIELD_INVALID for a negative number."""
+    if requested < 0:
+        raise invalid_field("page_size", "must not be negative")
+    return min(requested or DEFAULT_SIZE, LARGEST_SIZE)
+
+
+def encode(tenant: TenantId, request: pb.ListUploadsRequest, after: str) -> str:
+    """The token that goes on behind `after`; "" at the end."""
+    return base64.urlsafe_b64encode(_digest(tenant, request) + after.encode()).decode() if after else ""
+
+
+def decode(tenant: TenantId, request: pb.ListUploadsRequest) -> str:
+    """Where the request's token goes on; "" for the first page. Raises FIELD_INVALID for a token not made for it."""
+    if not request.page_token:
+        return ""
+    try:
+        token = base64.b64decode(request.page_token, altchars=b"-_", validate=True)
+        digest, after = token[:_DIGEST_SIZE], token[_DIGEST_SIZE:].decode()
+    except (binascii.Error, ValueError):
+        raise invalid_field("page_token", "must be a token that this server gave") from None
+    if digest != _digest(tenant, request):
+        raise invalid_field("page_token", "must come with the same arguments as the page before")
+    return after
+
+
+def _digest(tenant: TenantId, request: pb.ListUploadsRequest) -> bytes:
+    # The size may change from page to page, as AIP-158 has it.
+    bound = pb.ListUploadsRequest(filter=request.filter, order_by=request.order_by)
+    text = tenant.encode() + b"\0" + bound.SerializeToString(deterministic=True)
+    return hashlib.blake2b(text, digest_size=_DIGEST_SIZE).digest()

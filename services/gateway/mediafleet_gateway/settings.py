@@ -1,0 +1,74 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+import msgspec
+from pydantic import BeforeValidator, Field, InstanceOf, SecretStr, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import NoDecode
+
+from mediafleet_core.identity import TenantId
+from mediafleet_core.quotas import Limits
+from mediafleet_core.settings import SettingsPart
+from mediafleet_core.telemetry.metrics import address
+
+
+_DEFAULT_LIMITS = Limits()
+
+
+def _tenants(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value or "{}", type=dict[str, Limits])
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
+
+
+class GatewaySettings(SettingsPart):
+    """Where the gateway listens, whom it trusts, and how it ends."""
+
+    gateway_address: str = Field("127.0.0.1:8070", description="Set host:port; port 0 lets the system choose.")
+    metrics_address: str = Field("127.0.0.1:0", description="Set host:port; port 0 lets the system choose.")
+    token_key: SecretStr | None = Field(
+        None, min_length=32, description="Set at least 32 random characters; tokens are signed with it (HS256)."
+    )
+    token_key_previous: SecretStr | None = Field(
+        None, min_length=32, description="The key before, while tokens signed by it are still around."
+    )
+    tenants: Annotated[dict[str, InstanceOf[Limits]], NoDecode, BeforeValidator(_tenants)] = Field(
+        {}, description='Set JSON such as {"acme": {"tenant_bytes": 1000000000}}; left out means the defaults.'
+    )
+    environment: Literal["development", "production"] = Field("development", description="development or production.")
+    drain_grace: timedelta = Field(timedelta(seconds=25), description="How long calls may go on after SIGTERM.")
+    watch_heartbeat: timedelta = Field(timedelta(seconds=15), description="Time between two signs of life of a watch.")
+
+    @property
+    def token_keys(self) -> tuple[str, ...]:
+        """Keys that sign good tokens, the current one first; empty when no credentials are configured."""
+        keys = (self.token_key, self.token_key_previous)
+        return tuple(key.get_secret_value() for key in keys if key is not None)
+
+    def limits_of(self, tenant: TenantId) -> Limits:
+        """The limits of a tenant."""
+        return self.tenants.get(tenant, _DEFAULT_LIMITS)
+
+    @field_validator("gateway_address", "metrics_address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        address(value)
+        return value
+
+    @model_validator(mode="after")
+    def _credentials_beyond_loopback(self) -> Self:
+        open_to_all = not address(self.gateway_address).loopback or self.environment == "production"
+        if open_to_all and self.token_key is None:
+            problem = (
+                "MEDIAFLEET_TOKEN_KEY is missing: without it every caller may do everything, so the gateway binds "
+                "loopback only and never in production. Set it, or a loopback MEDIAFLEET_GATEWAY_ADDRESS"
+            )
+            raise PydanticCustomError("gateway_setting", "{problem}", {"problem": problem})
+        return self

@@ -1,0 +1,144 @@
+"""Reading, changing and ending uploads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from mediafleet.v1 import uploads_pb2 as pb
+from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer
+from mediafleet_core.errors import MediafleetError, Reason, invalid_field
+from mediafleet_core.lifecycle import Lifecycle
+from mediafleet_core.ports import JobQueue, Ledger, ObjectStore
+from mediafleet_gateway import downloads, paging, requests
+from mediafleet_gateway.auth import caller
+from mediafleet_gateway.convert import timestamp, upload_to_proto
+from mediafleet_gateway.interceptors.around import Context
+from mediafleet_gateway.validation import Fields
+
+_log = structlog.get_logger(__name__)
+
+_MAX_REASON = 500
+_CHANGEABLE = ("caption", "labels")
+_OLDEST_FIRST = {"": False, "create_time desc": False, "create_time": True}
+_URL_LIFETIME = timedelta(hours=1)
+_LONGEST_URL_LIFETIME = timedelta(hours=24)
+
+
+class Uploads(UploadServiceServicer):
+    """The unary methods of UploadService that move no bytes."""
+
+    def __init__(
+        self, ledger: Ledger, store: ObjectStore, queue: JobQueue, lifecycle: Lifecycle, *, max_attempts: int
+    ) -> None:
+        """`max_attempts` is what a retried upload gets."""
+        self._ledger = ledger
+        self._store = store
+        self._queue = queue
+        self._lifecycle = lifecycle
+        self._max_attempts = max_attempts
+
+    async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.GetUploadResponse:
+        """The record."""
+        upload = await self._ledger.get(requests.upload_id(request.upload_id), caller().tenant)
+        return pb.GetUploadResponse(upload=upload_to_proto(upload))
+
+    async def ListUploads(self, request: pb.ListUploadsRequest, context: Context) -> pb.ListUploadsResponse:
+        """One page."""
+        tenant = caller().tenant
+        which = requests.filter_from_proto(request.filter)
+        size = paging.page_size(request.page_size)
+        if request.order_by not in _OLDEST_FIRST:
+            raise invalid_field("order_by", "must be `create_time desc` or `create_time`")
+        after = paging.decode(tenant, request)
+        page = await self._ledger.list(
+            tenant, which, limit=size, after=after, oldest_first=_OLDEST_FIRST[request.order_by]
+        )
+        return pb.ListUploadsResponse(
+            uploads=map(upload_to_proto, page.uploads),
+            next_page_token=paging.encode(tenant, request, page.next_after),
+            total_size=page.total,
+        )
+
+    async def UpdateUpload(self, request: pb.UpdateUploadRequest, context: Context) -> pb.UpdateUploadResponse:
+        """Caption and labels, as the mask says."""
+        upload_id = requests.upload_id(request.upload_id)
+        fields = Fields()
+        fields.caption("caption", request.caption)
+        fields.labels("labels", request.labels)
+        fields.require(
+            set(request.update_mask.paths) <= set(_CHANGEABLE),
+            "update_mask",
+            f"must name only {' and '.join(_CHANGEABLE)}",
+        )
+        fields.check()
+        paths = _mask(request)
+        upload = await self._ledger.update(
+            upload_id,
+            caller().tenant,
+            caption=request.caption if "caption" in paths else None,
+            labels=dict(request.labels) if "labels" in paths else None,
+        )
+        return pb.UpdateUploadResponse(upload=upload_to_proto(upload))
+
+    async def CancelUpload(self, request: pb.CancelUploadRequest, context: Context) -> pb.CancelUploadResponse:
+        """Stops what is under way."""
+        upload_id = requests.upload_id(request.upload_id)
+        fields = Fields()
+        fields.line("reason", request.reason, _MAX_REASON)
+        fields.check()
+        upload = await self._lifecycle.cancel(upload_id, caller().tenant, request.reason)
+        return pb.CancelUploadResponse(upload=upload_to_proto(upload))
+
+    async def RetryUpload(self, request: pb.RetryUploadRequest, context: Context) -> pb.RetryUploadResponse:
+        """A new series."""
+        upload = await self._ledger.retry(
+            requests.upload_id(request.upload_id), caller().tenant, max_attempts=self._max_attempts
+        )
+        try:
+            await self._queue.ring(upload.kind)
+        except MediafleetError as error:
+            # The upload waits all the same, and housekeeping rings while due work waits.
+            _log.warning("bell_not_rung", upload_id=upload.upload_id, reason=error.reason)
+        return pb.RetryUploadResponse(upload=upload_to_proto(upload))
+
+    async def DeleteUpload(self, request: pb.DeleteUploadRequest, context: Context) -> pb.DeleteUploadResponse:
+        """The record as it was."""
+        upload = await self._lifecycle.delete(requests.upload_id(request.upload_id), caller().tenant)
+        return pb.DeleteUploadResponse(upload=upload_to_proto(upload))
+
+    async def CreateDownloadUrl(
+        self, request: pb.CreateDownloadUrlRequest, context: Context
+    ) -> pb.CreateDownloadUrlResponse:
+        """A URL that works only if the object is there and whole."""
+        upload_id = requests.upload_id(request.upload_id)
+        lifetime = _URL_LIFETIME
+        if request.HasField("expires_in"):
+            fields = Fields()
+            lifetime = fields.span("expires_in", request.expires_in, timedelta(seconds=1), _LONGEST_URL_LIFETIME)
+            fields.check()
+        upload = await self._ledger.get(upload_id, caller().tenant)
+        wanted = downloads.choose(upload, request.rendition)
+        stored = await self._store.head(wanted.key)
+        if stored is None or stored.size != wanted.size:
+            _log.error("stored_object_corrupt", upload_id=upload_id, key=wanted.key)
+            raise MediafleetError(
+                Reason.STORED_OBJECT_CORRUPT,
+                "what is stored is not what was uploaded; upload the file again",
+                metadata={"uploadId": upload_id},
+            )
+        expire_time = datetime.now(UTC) + lifetime
+        url = await self._store.sign_url(
+            wanted.key,
+            lifetime,
+            file_name=wanted.file_name,
+            content_type=wanted.content_type,
+            as_attachment=request.as_attachment,
+        )
+        return pb.CreateDownloadUrlResponse(url=url, expire_time=timestamp(expire_time))
+
+
+def _mask(request: pb.UpdateUploadRequest) -> frozenset[str]:
+    given = frozenset(name for name in _CHANGEABLE if getattr(request, name))
+    return frozenset(request.update_mask.paths) or given
