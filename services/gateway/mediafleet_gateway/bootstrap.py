@@ -1,0 +1,98 @@
+"""Builds the gateway of settings: the only place that knows the adapters."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import NamedTuple
+
+from grpc_health.v1.health import aio as health
+
+from mediafleet_core.intake.intake import Intake
+from mediafleet_core.intake.settings import IntakeSettings
+from mediafleet_core.ledger import LedgerSettings, connect
+from mediafleet_core.lifecycle import Lifecycle
+from mediafleet_core.ports import JobQueue, Ledger, ObjectStore
+from mediafleet_core.queue import DramatiqQueue, QueueSettings, open_broker
+from mediafleet_core.settings import read
+from mediafleet_core.storage import StorageSettings, open_store
+from mediafleet_core.watching import WatchedLedger, Watching
+from mediafleet_gateway.auth import AnonymousVerifier, JwtVerifier
+from mediafleet_gateway.draining import Drain
+from mediafleet_gateway.gateway import Gateway
+from mediafleet_gateway.server import Servicers, make_server
+from mediafleet_gateway.settings import GatewaySettings
+from mediafleet_gateway.uploads import Uploads
+from mediafleet_gateway.usage import StorageProbe, UsageService
+from mediafleet_gateway.watches import Watches
+from mediafleet_gateway.writes import Writes
+
+
+class Settings(NamedTuple):
+    """Everything that a gateway is told, one part for each component."""
+
+    gateway: GatewaySettings
+    ledger: LedgerSettings
+    queue: QueueSettings
+    storage: StorageSettings
+    intake: IntakeSettings
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """As the environment has them. Raises SettingsError."""
+        return cls(
+            read(GatewaySettings),
+            read(LedgerSettings),
+            read(QueueSettings),
+            read(StorageSettings),
+            read(IntakeSettings),
+        )
+
+
+class UploadService(Writes, Uploads, Watches):
+    """UploadService, put together from its groups of methods."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        store: ObjectStore,
+        queue: JobQueue,
+        intake: Intake,
+        watching: Watching,
+        drain: Drain,
+    ) -> None:
+        """Each group gets what it needs."""
+        Writes.__init__(self, intake, settings.gateway.limits_of, drain)
+        Uploads.__init__(
+            self, ledger, store, queue, Lifecycle(ledger, store), max_attempts=settings.intake.max_attempts
+        )
+        Watches.__init__(self, ledger, watching, drain, heartbeat=settings.gateway.watch_heartbeat)
+
+
+async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> Gateway:
+    """A gateway that is not started yet; `ledger` stands in for the one that the settings name.
+
+    Raises MediafleetError LEDGER_UNAVAILABLE.
+    """
+    async with AsyncExitStack() as resources:
+        if ledger is None:
+            connected = await connect(settings.ledger)
+            resources.push_async_callback(connected.close)
+            ledger = connected
+        store = open_store(settings.storage)
+        resources.push_async_callback(store.close)
+        queue = DramatiqQueue(open_broker(settings.queue))
+        resources.push_async_callback(queue.close)
+        intake = Intake(ledger, store, queue, settings.intake)
+        resources.push_async_callback(intake.settled)
+        watching = Watching(ledger)
+        drain = Drain()
+        keys = settings.gateway.token_keys
+        health_service = health.HealthServicer()
+        servicers = Servicers(
+            uploads=UploadService(settings, ledger, store, queue, intake, watching, drain),
+            usage=UsageService(ledger, StorageProbe(store)),
+            health=health_service,
+        )
+        server = make_server(servicers, JwtVerifier(keys) if keys else AnonymousVerifier(), drain)
+        return Gateway(settings.gateway, server, health_service, watching, drain, resources.pop_all())

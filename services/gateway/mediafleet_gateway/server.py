@@ -1,0 +1,73 @@
+"""The gRPC server: what it serves, through which interceptors, with which limits."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+
+from mediafleet.v1 import batches_pb2_grpc, fleet_pb2_grpc, uploads_pb2_grpc, usage_pb2_grpc
+from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer
+from mediafleet.v1.usage_pb2_grpc import UsageServiceServicer
+from mediafleet_gateway.auth import TokenVerifier
+from mediafleet_gateway.draining import Drain
+from mediafleet_gateway.interceptors.auth import Auth
+from mediafleet_gateway.interceptors.draining import Draining
+from mediafleet_gateway.interceptors.errors import Errors
+from mediafleet_gateway.interceptors.metrics import Metrics
+from mediafleet_gateway.methods import methods_of
+
+MAX_MESSAGE = 4 * (1 << 20) + (1 << 16)
+"""Bytes; above the largest content of our own limits, which answer with a better error than gRPC does."""
+
+_OPTIONS = (
+    # A second process on the same port is a mistake and must fail to bind.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_metadata_size", 16 << 10),
+    ("grpc.absolute_max_metadata_size", 32 << 10),
+    # Clients behind NATs ping often; the default answers them with too_many_pings.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    # A burst waits; the default refuses calls beyond 1,000 that no handler has taken up.
+    ("grpc.server.max_pending_requests", 10_000),
+    ("grpc.server.max_pending_requests_hard_limit", 20_000),
+)
+
+SERVICES = (
+    "mediafleet.v1.UploadService",
+    "mediafleet.v1.BatchService",
+    "mediafleet.v1.UsageService",
+    "mediafleet.v1.FleetService",
+    "grpc.health.v1.Health",
+)
+
+
+class Servicers(NamedTuple):
+    """The services that do something by now."""
+
+    uploads: UploadServiceServicer
+    usage: UsageServiceServicer
+    health: health.HealthServicer
+
+
+def make_server(servicers: Servicers, verifier: TokenVerifier, drain: Drain) -> grpc.aio.Server:
+    """A server that is not bound yet; batches and fleet answer UNIMPLEMENTED."""
+    methods = methods_of([*SERVICES, reflection.SERVICE_NAME])
+    # The outermost first.
+    interceptors = (Metrics(methods), Errors(methods), Auth(methods, verifier), Draining(methods, drain))
+    server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
+    uploads_pb2_grpc.add_UploadServiceServicer_to_server(servicers.uploads, server)
+    usage_pb2_grpc.add_UsageServiceServicer_to_server(servicers.usage, server)
+    batches_pb2_grpc.add_BatchServiceServicer_to_server(batches_pb2_grpc.BatchServiceServicer(), server)
+    fleet_pb2_grpc.add_FleetServiceServicer_to_server(fleet_pb2_grpc.FleetServiceServicer(), server)
+    health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)
+    reflection.enable_server_reflection([*SERVICES, reflection.SERVICE_NAME], server)
+    return server
