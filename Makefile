@@ -28,7 +28,6 @@ $(STAMP): $(VENV)/.locked $(MANIFESTS)
 	@touch $@
 
 $(VENV)/.locked: $(LOCKS)
-	@echo "Making $(VENV) from the locks (about 20 s)"
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" tools/venv.sh
 	@$(PIP) install $(PIP_LOCKED) -r bootstrap.lock
 	@$(PIP) install $(PIP_LOCKED) -r requirements.lock

@@ -8,7 +8,7 @@ supported() {
 
 if [ -n "${PYTHON:-}" ]; then
     if ! supported "$PYTHON"; then
-        found=$("$PYTHON" --version 2>&1) || found="which does not run"
+        found=$("$PYTHON" --version 2>&1) || found="no program that runs"
         echo "mediafleet needs Python 3.11 or newer, but PYTHON=$PYTHON is $found." >&2
         exit 1
     fi
