@@ -468,3 +468,6 @@ class JobQueue(Protocol):
 
     async def ring(self, kind: MediaKind) -> None:
         """Wake one worker slot of this kind. Losing a bell is harmless: housekeeping rings while due work waits."""
+
+    async def waiting(self, kind: MediaKind) -> int:
+        """Bells of this kind that no worker has taken yet."""

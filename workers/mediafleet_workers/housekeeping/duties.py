@@ -1,0 +1,99 @@
+"""What the housekeeper does, each duty by itself; all of it may be repeated and run twice at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple, TypeVar
+
+import structlog
+
+from mediafleet_core import cleanup, manifest
+from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, Sweep
+from mediafleet_core.uploads import Upload
+from mediafleet_workers.housekeeping.settings import HousekeepingSettings
+
+_log = structlog.get_logger(__name__)
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class House:
+    """What there is to keep; `job_lease` is the lease that workers take on a job."""
+
+    ledger: Ledger
+    store: ObjectStore
+    queue: JobQueue
+    settings: HousekeepingSettings
+    job_lease: timedelta
+
+
+async def ring_for_due_work(house: House) -> None:
+    """Bells are lost with workers and brokers, and retries fall due silently: ring for what waits unannounced."""
+    for kind, due in (await house.ledger.due()).items():
+        if not due:
+            continue
+        missing = min(due, house.settings.housekeeping_bells) - await house.queue.waiting(kind)
+        for _ in range(missing):
+            await house.queue.ring(kind)
+
+
+async def end_lost_leases(house: House) -> None:
+    """Take jobs back from workers that stopped answering; the next round rings for them."""
+    for upload in await house.ledger.end_lost_leases(house.job_lease):
+        _log.warning("lease_lost", upload_id=upload.upload_id, tenant=upload.tenant, state=upload.state)
+
+
+async def expire_uploads(house: House) -> None:
+    """End uploads that were not finished in time, and drop originals that were kept for a retry long enough."""
+    for upload in await house.ledger.expire(house.settings.housekeeping_batch):
+        _log.info("upload_expired", upload_id=upload.upload_id, tenant=upload.tenant, state=upload.state)
+
+
+async def finish_manifests(house: House) -> None:
+    """Write the manifests that workers did not live to write."""
+
+    async def finish(upload: Upload) -> None:
+        await manifest.write(house.store, house.ledger, upload)
+
+    await _each(house, await house.ledger.manifests(house.settings.housekeeping_batch), finish)
+
+
+async def sweep_objects(house: House) -> None:
+    """Delete objects that no record names any more."""
+
+    async def sweep(planned: Sweep) -> None:
+        await cleanup.sweep(house.store, house.ledger, planned)
+
+    await _each(house, await house.ledger.sweeps(house.settings.housekeeping_batch), sweep)
+
+
+class Duty(NamedTuple):
+    """One duty: its name in metrics and logs, and one round of it."""
+
+    name: str
+    run: Callable[[House], Awaitable[None]]
+
+
+DUTIES = (
+    Duty("ring", ring_for_due_work),
+    Duty("leases", end_lost_leases),
+    Duty("expire", expire_uploads),
+    Duty("manifests", finish_manifests),
+    Duty("sweeps", sweep_objects),
+)
+
+
+async def _each(house: House, items: Sequence[_Item], act: Callable[[_Item], Awaitable[None]]) -> None:
+    """Act on every item, a few at once; raises what went wrong only after each had its turn."""
+    turns = asyncio.Semaphore(house.settings.housekeeping_concurrency)
+
+    async def take(item: _Item) -> None:
+        async with turns:
+            await act(item)
+
+    results = await asyncio.gather(*map(take, items), return_exceptions=True)
+    if errors := [result for result in results if isinstance(result, Exception)]:
+        raise ExceptionGroup(f"{len(errors)} of {len(items)} failed", errors)

@@ -1,0 +1,32 @@
+"""Settings of the housekeeping."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from mediafleet_core.settings import SettingsPart
+
+
+class HousekeepingSettings(SettingsPart):
+    """How often the duties run and how much each does in one go."""
+
+    housekeeping_interval: timedelta = Field(timedelta(seconds=1), gt=timedelta(0), description="Time between rounds.")
+    housekeeping_lease: timedelta = Field(
+        timedelta(seconds=5), description="How long the fleet waits for a housekeeper that stopped answering."
+    )
+    housekeeping_bells: int = Field(64, ge=1, description="Bells per kind of work that may wait for workers at once.")
+    housekeeping_batch: int = Field(200, ge=1, description="Uploads that one duty takes on in one round.")
+    housekeeping_concurrency: int = Field(8, ge=1, description="Storage requests that one duty has under way.")
+
+    @model_validator(mode="after")
+    def _lease_outlasts_rounds(self) -> Self:
+        if self.housekeeping_lease < 2 * self.housekeeping_interval:
+            raise PydanticCustomError(
+                "housekeeping_setting",
+                "MEDIAFLEET_HOUSEKEEPING_LEASE must be at least twice MEDIAFLEET_HOUSEKEEPING_INTERVAL",
+            )
+        return self
