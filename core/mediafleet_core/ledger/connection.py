@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -64,10 +65,15 @@ class Connection:
 
         Any: redis-py types a reply as the union of all that its options could make of it.
         """
+        task = asyncio.current_task()
+        cancels = task.cancelling() if task is not None else 0
         try:
             yield self.redis
         except (RedisError, OSError) as error:
             raise unavailable() from error
+        # redis-py sends inside asyncio.wait_for, which loses a cancellation now and then (Python 3.11, gh-86296).
+        if task is not None and task.cancelling() > cancels:
+            raise asyncio.CancelledError
 
     async def run(self, script: str, **arguments: object) -> Reply:
         """Run one script; arguments that are None are left out."""
