@@ -1,0 +1,33 @@
+"""Object storage: a folder or an S3 bucket behind `ports.ObjectStore`, measured."""
+
+from __future__ import annotations
+
+from mediafleet_core.ports import ObjectStore
+from mediafleet_core.storage.links import LinkSigner
+from mediafleet_core.storage.local import LocalStore
+from mediafleet_core.storage.measured import RETRIES, MeasuredStore
+from mediafleet_core.storage.s3 import S3Store
+from mediafleet_core.storage.settings import Backend, StorageSettings
+
+__all__ = ["Backend", "StorageSettings", "open_local", "open_store"]
+
+
+def open_store(settings: StorageSettings) -> ObjectStore:
+    """The store that the settings name, with every operation measured. Talks to no server yet."""
+    if settings.backend is Backend.LOCAL:
+        return MeasuredStore(open_local(settings), billable=False)
+    return MeasuredStore(S3Store(settings, on_retry=RETRIES.inc), billable=True)
+
+
+def open_local(settings: StorageSettings) -> LocalStore:
+    """The folder store, for the file server, which reads it directly."""
+    if settings.storage_dir is None or settings.storage_signing_key is None:
+        raise ValueError("these settings name no folder")
+    return LocalStore(settings.storage_dir, signer_of(settings), threads=settings.storage_connections)
+
+
+def signer_of(settings: StorageSettings) -> LinkSigner:
+    """Makes and checks the URLs of the local file server."""
+    if settings.storage_signing_key is None:
+        raise ValueError("these settings hold no signing key")
+    return LinkSigner(settings.public_url, settings.storage_signing_key.get_secret_value())

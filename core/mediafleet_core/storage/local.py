@@ -1,0 +1,383 @@
+"""Object storage in a folder.
+
+    objects/KEY          an object: its bytes, then a trailer with what is known of it, so that one rename commits both
+    multiparts/ID/       an unfinished multipart: about.json and one file per part
+    tmp/                 what is being written
+
+A file gets its name only after it and the trailer are on disk. No key may be another key's folder (`a` and `a/b`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import struct
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from time import time
+from typing import BinaryIO, ParamSpec, TypeVar
+
+import msgspec
+
+from mediafleet_core.errors import MediafleetError, Reason, invalid_field
+from mediafleet_core.ports import Chunks, StoredObject, UploadedPart
+from mediafleet_core.storage.bodies import CHUNK, crc32c_of, pieces_of
+from mediafleet_core.storage.links import Link, LinkSigner, lifetime
+from mediafleet_core.storage.troubles import corrupt, denied, missing, refused, unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+UNTYPED = "application/octet-stream"
+_COMPONENT = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._=+@-]{1,200}"
+_KEY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_KEY_RULE = "names of A-Z a-z 0-9 . _ - = + @ joined by single slashes, none of them . or .."
+_MULTIPART_ID = re.compile(r"[0-9a-f]{32}")
+_END = struct.Struct(">I8s")
+_MAGIC = b"mfobject"
+_STALE = 24 * 3600.0
+
+
+class _About(msgspec.Struct, frozen=True):
+    """What the trailer of an object, or `about.json` of a multipart, knows."""
+
+    key: str
+    content_type: str
+    metadata: dict[str, str]
+    etag: str = ""
+
+
+class LocalStore:
+    """`ObjectStore` in a folder; processes on one machine may share it."""
+
+    def __init__(self, root: Path, signer: LinkSigner, *, threads: int = 16) -> None:
+        """Makes the folder if needed and removes what a crash left half written a day ago or earlier."""
+        self._objects, self._multiparts, self._temporary = root / "objects", root / "multiparts", root / "tmp"
+        for folder in (self._objects, self._multiparts, self._temporary):
+            folder.mkdir(parents=True, exist_ok=True)
+        for left in self._temporary.iterdir():
+            if left.stat().st_mtime < time() - _STALE:
+                left.unlink(missing_ok=True)
+        self._signer = signer
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="storage")
+
+    async def put(
+        self, key: str, body: Chunks, *, crc32c: int, content_type: str = "", metadata: Mapping[str, str] | None = None
+    ) -> StoredObject:
+        """See `ObjectStore`."""
+        about = _about(key, content_type, metadata)
+        return await self._run(self._store, about, lambda: body, expected=crc32c)
+
+    async def put_file(
+        self, key: str, path: Path, *, content_type: str = "", metadata: Mapping[str, str] | None = None
+    ) -> StoredObject:
+        """See `ObjectStore`."""
+        about = _about(key, content_type, metadata)
+        return await self._run(self._store, about, lambda: pieces_of(path))
+
+    async def begin_multipart(
+        self, key: str, *, content_type: str = "", metadata: Mapping[str, str] | None = None
+    ) -> str:
+        """See `ObjectStore`."""
+        return await self._run(self._begin, _about(key, content_type, metadata))
+
+    async def put_part(self, key: str, multipart_id: str, number: int, body: Chunks, *, crc32c: int) -> str:
+        """See `ObjectStore`."""
+        if not 1 <= number <= 10_000:
+            raise invalid_field("number", "1 to 10,000")
+        return await self._run(self._store_part, key, multipart_id, number, body, crc32c)
+
+    async def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
+        """See `ObjectStore`."""
+        return await self._run(self._complete, key, multipart_id, parts)
+
+    async def abort_multipart(self, key: str, multipart_id: str) -> None:
+        """See `ObjectStore`."""
+        folder = self._multipart(multipart_id)
+        await self._run(shutil.rmtree, folder, ignore_errors=True)
+
+    async def list_multiparts(self, prefix: str) -> AsyncIterator[tuple[str, str]]:
+        """See `ObjectStore`."""
+        for found in await self._run(self._unfinished, prefix):
+            yield found
+
+    async def head(self, key: str) -> StoredObject | None:
+        """See `ObjectStore`."""
+        try:
+            file, stored = await self._run(self.open, key)
+        except MediafleetError as error:
+            if error.reason is Reason.ORIGINAL_MISSING:
+                return None
+            raise
+        file.close()
+        return stored
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        """See `ObjectStore`."""
+        file, stored = await self._run(self.open, key)
+        with file:
+            left = stored.size
+            while left and (chunk := await self._run(file.read, min(CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """See `ObjectStore`."""
+        await self._run(self._delete, [self._path(key) for key in keys])
+
+    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """See `ObjectStore`; without content types and metadata, as with S3."""
+        objects = await self._run(lambda: iter(self._below(self._objects, "", prefix)))
+        while stored := await self._run(next, objects, None):
+            yield stored
+
+    async def sign_url(
+        self, key: str, expires_in: timedelta, *, file_name: str, content_type: str = "", as_attachment: bool = False
+    ) -> str:
+        """See `ObjectStore`; served by `mediafleet_core.storage.local_http`."""
+        self._path(key)
+        return self._signer.url(Link(key, int(time()) + lifetime(expires_in), file_name, content_type, as_attachment))
+
+    async def check(self) -> None:
+        """See `ObjectStore`."""
+        if not await self._run(os.access, self._objects, os.R_OK | os.W_OK | os.X_OK):
+            raise denied("the storage folder cannot be written")
+
+    async def close(self) -> None:
+        """See `ObjectStore`."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def open(self, key: str) -> tuple[BinaryIO, StoredObject]:
+        """The object, its file placed at the first of its `size` bytes. Blocks; the file is the caller's to close."""
+        path = self._path(key)
+        try:
+            file = path.open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise missing(key) from None
+        try:
+            about, size = _read_trailer(file)
+        except (ValueError, msgspec.MsgspecError, struct.error, OSError) as error:
+            file.close()
+            raise corrupt(key) from error
+        modified = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+        return file, StoredObject(key, size, about.etag, about.content_type, about.metadata, modified)
+
+    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
+        except PermissionError as error:
+            raise denied("the storage folder cannot be used") from error
+        except OSError as error:
+            raise unavailable("server_error", "the storage folder cannot be used") from error
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key) or len(key) > 1024:
+            raise invalid_field("key", _KEY_RULE)
+        return self._objects / key
+
+    def _multipart(self, multipart_id: str) -> Path:
+        if not _MULTIPART_ID.fullmatch(multipart_id):
+            raise invalid_field("multipart_id", "32 hexadecimal digits")
+        return self._multiparts / multipart_id
+
+    def _write(
+        self, target: Path, pieces: Iterable[bytes | memoryview], trailer: Callable[[int, int], bytes] = lambda *_: b""
+    ) -> None:
+        """Write, sync, rename. `trailer` is made of size and CRC32C of the pieces; when it raises, nothing is kept."""
+        temporary = self._temporary / uuid.uuid4().hex
+        size = crc = 0
+        try:
+            with temporary.open("xb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                    size += len(piece)
+                    crc = crc32c_of([piece], crc)
+                file.write(trailer(size, crc))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync(target.parent)
+
+    def _store(
+        self,
+        about: _About,
+        pieces: Callable[[], Iterable[bytes | memoryview]],
+        *,
+        expected: int | None = None,
+    ) -> StoredObject:
+        path = self._path(about.key)
+        stored = StoredObject(about.key, 0, about.etag, about.content_type, about.metadata)
+
+        def trailer(size: int, crc: int) -> bytes:
+            nonlocal stored
+            if expected not in {None, crc}:
+                raise corrupt(about.key)
+            stored = stored._replace(size=size, etag=about.etag or f"{crc:08x}-{size:x}", modified=datetime.now(UTC))
+            record = msgspec.json.encode(msgspec.structs.replace(about, etag=stored.etag))
+            return record + _END.pack(len(record), _MAGIC)
+
+        while True:
+            try:
+                _make_folders(path.parent)
+                self._write(path, pieces(), trailer)
+            except FileNotFoundError:
+                if path.parent.is_dir():
+                    raise
+                continue  # a delete took the empty folder away in between
+            return stored
+
+    def _begin(self, about: _About) -> str:
+        self._path(about.key)
+        folder = self._multiparts / uuid.uuid4().hex
+        folder.mkdir()
+        _sync(self._multiparts)
+        self._write(folder / "about.json", [msgspec.json.encode(about)])
+        return folder.name
+
+    def _begun(self, key: str, multipart_id: str) -> _About:
+        try:
+            about = msgspec.json.decode((self._multipart(multipart_id) / "about.json").read_bytes(), type=_About)
+        except FileNotFoundError:
+            raise missing(key) from None
+        if about.key != key:
+            raise missing(key)
+        return about
+
+    def _store_part(self, key: str, multipart_id: str, number: int, body: Chunks, crc32c: int) -> str:
+        self._begun(key, multipart_id)
+
+        def verify(_: int, crc: int) -> bytes:
+            if crc != crc32c:
+                raise corrupt(key)
+            return b""
+
+        try:
+            self._write(self._multipart(multipart_id) / f"{number:05}", body, verify)
+        except FileNotFoundError:
+            raise missing(key) from None  # aborted meanwhile
+        return f"{crc32c:08x}"
+
+    def _complete(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
+        numbers = [part.number for part in parts]
+        if not parts or numbers != sorted(set(numbers)):
+            raise refused("InvalidPartOrder")
+        etag = _etag_of(multipart_id, parts)
+        folder = self._multipart(multipart_id)
+        try:
+            about = msgspec.structs.replace(self._begun(key, multipart_id), etag=etag)
+            self._store(about, lambda: _joined(folder, parts))
+        except MediafleetError as error:
+            if error.reason is not Reason.ORIGINAL_MISSING:
+                raise
+        file, stored = self.open(key)
+        file.close()
+        if stored.etag != etag:
+            raise missing(key)
+        shutil.rmtree(folder, ignore_errors=True)
+        return stored
+
+    def _unfinished(self, prefix: str) -> Sequence[tuple[str, str]]:
+        found = []
+        for folder in self._multiparts.iterdir():
+            try:
+                about = msgspec.json.decode((folder / "about.json").read_bytes(), type=_About)
+            except FileNotFoundError:
+                continue  # ended meanwhile, or begun by a process that died before it could tell anyone the id
+            if about.key.startswith(prefix):
+                found.append((about.key, folder.name))
+        return sorted(found)
+
+    def _delete(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            try:
+                path.unlink()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                continue
+            _sync(path.parent)
+            for folder in path.parents:
+                if folder == self._objects:
+                    break
+                try:
+                    folder.rmdir()
+                except OSError:
+                    break  # not empty, or gone
+
+    def _below(self, folder: Path, base: str, prefix: str) -> Iterator[StoredObject]:
+        """Walk in key order; only into folders that can hold the prefix."""
+        try:
+            # A folder sorts as its keys do: with the slash.
+            entries = sorted((entry.name + "/" * entry.is_dir(), entry) for entry in os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for name, entry in entries:
+            key = base + name
+            if name.endswith("/"):
+                if key.startswith(prefix) or prefix.startswith(key):
+                    yield from self._below(Path(entry.path), key, prefix)
+            elif key.startswith(prefix):
+                try:
+                    file, stored = self.open(key)
+                except MediafleetError as error:
+                    if error.reason is Reason.ORIGINAL_MISSING:
+                        continue  # deleted meanwhile
+                    raise
+                file.close()
+                yield stored._replace(content_type="", metadata={})
+
+
+def _about(key: str, content_type: str, metadata: Mapping[str, str] | None) -> _About:
+    return _About(key, content_type or UNTYPED, {name.lower(): value for name, value in (metadata or {}).items()})
+
+
+def _read_trailer(file: BinaryIO) -> tuple[_About, int]:
+    end = file.seek(-_END.size, os.SEEK_END)
+    length, magic = _END.unpack(file.read(_END.size))
+    if magic != _MAGIC or length > end:
+        raise ValueError("no trailer")
+    size = file.seek(end - length)
+    about = msgspec.json.decode(file.read(length), type=_About)
+    file.seek(0)
+    return about, size
+
+
+def _etag_of(multipart_id: str, parts: Sequence[UploadedPart]) -> str:
+    named = "".join(f"{part.number}:{part.etag}\n" for part in parts)
+    return f"{sha256((multipart_id + named).encode()).hexdigest()[:32]}-{len(parts)}"
+
+
+def _joined(folder: Path, parts: Sequence[UploadedPart]) -> Iterator[bytes]:
+    for part in parts:
+        crc = 0
+        path = folder / f"{part.number:05}"
+        if not path.exists():
+            raise refused("InvalidPart")
+        for piece in pieces_of(path):
+            crc = crc32c_of([piece], crc)
+            yield piece
+        if part.etag != f"{crc:08x}" or part.crc32c != crc:
+            raise refused("InvalidPart")
+
+
+def _make_folders(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync(folder.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

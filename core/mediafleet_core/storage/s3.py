@@ -1,0 +1,330 @@
+"""Object storage on any S3-compatible server, set up for Cloudflare R2 (which AWS S3 and MinIO understand too)."""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import hashlib
+import random
+import re
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from urllib.parse import quote, unquote
+
+import boto3
+from botocore.config import Config
+
+from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.ports import Chunks, StoredObject, UploadedPart
+from mediafleet_core.storage.bodies import CHUNK, ChunkReader, crc32c_of, pieces_of
+from mediafleet_core.storage.links import content_disposition, lifetime
+from mediafleet_core.storage.s3_errors import FAILURES, answered, trouble_of
+from mediafleet_core.storage.settings import BodyDigest, StorageSettings
+from mediafleet_core.storage.troubles import corrupt
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+UNTYPED = "application/octet-stream"
+ATTEMPTS = 4
+"""Calls of one operation before its trouble is raised."""
+
+_PER_CALL = 1_000
+_CHECK_KEY = "check/absent"
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+
+class S3Store:
+    """`ObjectStore` in one bucket. boto3's calls run in threads of their own, as many as there are connections."""
+
+    def __init__(self, settings: StorageSettings, on_retry: Callable[[], None] = lambda: None) -> None:
+        """Connects at the first call; `on_retry` is called before each repeated call."""
+        self._bucket = settings.r2_bucket_name
+        self._digest = settings.storage_digest
+        self._client = _client(settings)
+        self._threads = ThreadPoolExecutor(settings.storage_connections, thread_name_prefix="storage")
+        self._on_retry = on_retry
+
+    async def put(
+        self, key: str, body: Chunks, *, crc32c: int, content_type: str = "", metadata: Mapping[str, str] | None = None
+    ) -> StoredObject:
+        """See `ObjectStore`."""
+        digest = await self._run(self._digest_headers, key, body, crc32c)
+        return await self._put(key, ChunkReader(body), digest, content_type, metadata)
+
+    async def put_file(
+        self, key: str, path: Path, *, content_type: str = "", metadata: Mapping[str, str] | None = None
+    ) -> StoredObject:
+        """See `ObjectStore`; at most 5 GiB."""
+        crc32c = await self._run(lambda: crc32c_of(pieces_of(path)))
+        digest = await self._run(self._digest_headers, key, pieces_of(path), crc32c)
+        with path.open("rb") as file:
+            return await self._put(key, file, digest, content_type, metadata)
+
+    async def begin_multipart(
+        self, key: str, *, content_type: str = "", metadata: Mapping[str, str] | None = None
+    ) -> str:
+        """See `ObjectStore`."""
+        algorithm: dict[str, Any] = {"ChecksumAlgorithm": "CRC32C"} if self._digest is BodyDigest.CRC32C else {}
+        answer = await self._call(
+            key,
+            self._client.create_multipart_upload,
+            ContentType=content_type or UNTYPED,
+            Metadata=_encoded(metadata),
+            **algorithm,
+        )
+        return str(answer["UploadId"])
+
+    async def put_part(self, key: str, multipart_id: str, number: int, body: Chunks, *, crc32c: int) -> str:
+        """See `ObjectStore`."""
+        digest = await self._run(self._digest_headers, key, body, crc32c)
+        reader = ChunkReader(body)
+        answer = await self._call(
+            key, self._client.upload_part, reader, UploadId=multipart_id, PartNumber=number, **digest
+        )
+        return _etag(answer)
+
+    async def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
+        """See `ObjectStore`. A Complete whose answer was lost is recognised by the object that it made."""
+        named = [self._named(part) for part in parts]
+        try:
+            answer = await self._call(
+                key,
+                self._client.complete_multipart_upload,
+                UploadId=multipart_id,
+                MultipartUpload={"Parts": named},
+            )
+        except MediafleetError as error:
+            if error.reason is not Reason.ORIGINAL_MISSING:
+                raise
+            stored = await self.head(key)
+            if stored is None or not _is_made_of(stored.etag, parts):
+                raise
+            return stored
+        stored = await self.head(key)
+        if stored is None or stored.etag != _etag(answer):
+            raise corrupt(key)
+        return stored
+
+    async def abort_multipart(self, key: str, multipart_id: str) -> None:
+        """See `ObjectStore`."""
+        try:
+            await self._call(key, self._client.abort_multipart_upload, UploadId=multipart_id)
+        except MediafleetError as error:
+            if error.reason is not Reason.ORIGINAL_MISSING:
+                raise
+
+    async def list_multiparts(self, prefix: str) -> AsyncIterator[tuple[str, str]]:
+        """See `ObjectStore`."""
+        after: dict[str, Any] = {}
+        while True:
+            page = await self._call("", self._client.list_multipart_uploads, Prefix=prefix, **after)
+            for unfinished in page.get("Uploads", ()):
+                yield unfinished["Key"], unfinished["UploadId"]
+            if not page.get("IsTruncated"):
+                return
+            after = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    async def head(self, key: str) -> StoredObject | None:
+        """See `ObjectStore`."""
+        try:
+            answer = await self._call(key, self._client.head_object)
+        except MediafleetError as error:
+            if error.reason is Reason.ORIGINAL_MISSING:
+                return None
+            raise
+        metadata = {name: unquote(value) for name, value in answer["Metadata"].items()}
+        return StoredObject(
+            key,
+            answer["ContentLength"],
+            _etag(answer),
+            answer.get("ContentType", ""),
+            metadata,
+            answer["LastModified"],
+        )
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        """See `ObjectStore`. A connection that breaks is resumed where it broke, if the object is still the same."""
+        answer = await self._call(key, self._client.get_object)
+        etag, size, offset, breaks = answer["ETag"], answer["ContentLength"], 0, 0
+        while True:
+            try:
+                while chunk := await self._run(answer["Body"].read, CHUNK):
+                    offset += len(chunk)
+                    yield chunk
+                if offset == size:
+                    return
+                raise corrupt(key)
+            except FAILURES as failure:
+                trouble, breaks = trouble_of(failure, key), breaks + 1
+                if not trouble.retry or breaks == ATTEMPTS:
+                    raise trouble.error from failure
+                self._on_retry()
+            finally:
+                answer["Body"].close()
+            answer = await self._call(key, self._client.get_object, Range=f"bytes={offset}-", IfMatch=etag)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """See `ObjectStore`."""
+        for start in range(0, len(keys), _PER_CALL):
+            named = [{"Key": key} for key in keys[start : start + _PER_CALL]]
+            answer = await self._call("", self._client.delete_objects, Delete={"Objects": named, "Quiet": True})
+            for left in answer.get("Errors", ()):
+                trouble = answered(left.get("Code", ""), 0, left.get("Key", ""))
+                if trouble.error.reason is not Reason.ORIGINAL_MISSING:
+                    raise trouble.error
+
+    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """See `ObjectStore`; without content types and metadata, which S3 does not list."""
+        after: dict[str, Any] = {}
+        while True:
+            page = await self._call("", self._client.list_objects_v2, Prefix=prefix, **after)
+            for found in page.get("Contents", ()):
+                yield StoredObject(found["Key"], found["Size"], _etag(found), modified=found["LastModified"])
+            if not page.get("IsTruncated"):
+                return
+            after = {"ContinuationToken": page["NextContinuationToken"]}
+
+    async def sign_url(
+        self, key: str, expires_in: timedelta, *, file_name: str, content_type: str = "", as_attachment: bool = False
+    ) -> str:
+        """See `ObjectStore`; made here, without a call."""
+        answer = {"ResponseContentDisposition": content_disposition(file_name, as_attachment=as_attachment)}
+        if content_type:
+            answer["ResponseContentType"] = content_type
+        return self._client.generate_presigned_url(
+            "get_object", Params={"Bucket": self._bucket, "Key": key, **answer}, ExpiresIn=lifetime(expires_in)
+        )
+
+    async def check(self) -> None:
+        """See `ObjectStore`. Asks for a key that nobody writes: only its absence proves bucket and rights."""
+        try:
+            answer = await self._call(_CHECK_KEY, self._client.get_object)
+            answer["Body"].close()
+        except MediafleetError as error:
+            if error.reason is not Reason.ORIGINAL_MISSING:
+                raise
+
+    async def close(self) -> None:
+        """See `ObjectStore`."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+
+    async def _put(
+        self,
+        key: str,
+        body: ChunkReader | BinaryIO,
+        digest: Mapping[str, str],
+        content_type: str,
+        metadata: Mapping[str, str] | None,
+    ) -> StoredObject:
+        content_type = content_type or UNTYPED
+        answer = await self._call(
+            key, self._client.put_object, body, ContentType=content_type, Metadata=_encoded(metadata), **digest
+        )
+        size = body.seek(0, 2)
+        return StoredObject(key, size, _etag(answer), content_type, dict(metadata or {}))
+
+    async def _run(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
+
+    async def _call(
+        self, key: str, method: Callable[..., Any], body: ChunkReader | BinaryIO | None = None, **params: Any
+    ) -> Any:
+        """Call until it succeeds or another try cannot help; raises `MediafleetError` only."""
+        params["Bucket"] = self._bucket
+        if key:
+            params["Key"] = key
+        attempt = 1
+        while True:
+            if body is not None:
+                body.seek(0)
+                params["Body"] = body
+            try:
+                return await self._run(method, **params)
+            except FAILURES as failure:
+                trouble = trouble_of(failure, key)
+                if not trouble.retry or attempt == ATTEMPTS:
+                    raise trouble.error from failure
+            self._on_retry()
+            # R2 takes one write a second to one key: less than a second of patience would only fail again.
+            shortest = 1.0 if trouble.throttled else 0.1
+            await asyncio.sleep(shortest * 2 ** (attempt - 1) * random.uniform(1.0, 2.0))
+            attempt += 1
+
+    def _digest_headers(self, key: str, body: Iterable[bytes | memoryview], crc32c: int) -> dict[str, str]:
+        if self._digest is BodyDigest.CRC32C:
+            return {"ChecksumCRC32C": _base64_of(crc32c)}
+        md5, found = hashlib.md5(usedforsecurity=False), 0
+        for piece in body:
+            md5.update(piece)
+            found = crc32c_of([piece], found)
+        if found != crc32c:
+            raise corrupt(key)
+        return {"ContentMD5": b64encode(md5.digest()).decode()}
+
+    def _named(self, part: UploadedPart) -> dict[str, Any]:
+        named = {"PartNumber": part.number, "ETag": f'"{part.etag}"'}
+        return named | ({"ChecksumCRC32C": _base64_of(part.crc32c)} if self._digest is BodyDigest.CRC32C else {})
+
+
+def _client(settings: StorageSettings) -> S3Client:
+    client: S3Client = boto3.session.Session(
+        aws_access_key_id=settings.r2_access_key_id,
+        aws_secret_access_key=settings.r2_secret_access_key.get_secret_value(),
+        region_name=settings.r2_region,
+    ).client(
+        "s3",
+        endpoint_url=settings.endpoint_url,
+        config=Config(
+            signature_version="s3v4",
+            # Bodies carry a checksum of their own; hashing them once more for the signature would double the cost.
+            s3={"addressing_style": "path", "payload_signing_enabled": False},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            # No mode of botocore knows R2's list of what to repeat: see `s3_errors`.
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            max_pool_connections=settings.storage_connections,
+            connect_timeout=5,
+            read_timeout=60,
+            tcp_keepalive=True,
+        ),
+    )
+    client.meta.events.register("before-call.s3.DeleteObjects", _with_md5)
+    return client
+
+
+def _with_md5(params: dict[str, Any], **_: Any) -> None:
+    """Every S3 server knows Content-MD5, which DeleteObjects has always required; botocore's CRC32 not every one."""
+    params["context"].get("checksum", {}).pop("request_algorithm", None)
+    digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
+    params["headers"]["Content-MD5"] = b64encode(digest).decode()
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    return str(answer["ETag"]).strip('"')
+
+
+def _is_made_of(etag: str, parts: Sequence[UploadedPart]) -> bool:
+    """Whether this is the ETag of a multipart of these parts: the MD5 of their MD5s, and their count."""
+    if all(_MD5.fullmatch(part.etag) for part in parts):
+        joined = b"".join(binascii.unhexlify(part.etag) for part in parts)
+        return etag == f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(parts)}"
+    return etag.endswith(f"-{len(parts)}")
+
+
+def _base64_of(crc32c: int) -> str:
+    return b64encode(crc32c.to_bytes(4, "big")).decode()
+
+
+def _encoded(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """S3's metadata are headers: ASCII, blanks at the ends lost. Read back by `head`."""
+    return {name.lower(): quote(value, safe=_PLAIN) for name, value in (metadata or {}).items()}

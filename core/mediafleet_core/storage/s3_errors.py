@@ -1,0 +1,71 @@
+"""What S3's and the network's errors mean: ours to show, and whether another try can help."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    HTTPClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+)
+from botocore.parsers import ResponseParserError  # type: ignore[attr-defined,unused-ignore]
+
+from mediafleet_core.errors import MediafleetError
+from mediafleet_core.storage.troubles import corrupt, denied, missing, refused, unavailable
+
+FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+"""What boto3 raises."""
+
+_MISSING = frozenset({"NoSuchKey", "NoSuchUpload", "NotFound", "404"})
+_THROTTLED = frozenset({"TooManyRequests", "SlowDown", "429"})
+_TRY_AGAIN = frozenset({"ClientDisconnect", "IncompleteBody", "RequestTimeout", "InternalError", "ServiceUnavailable"})
+_DENIED = frozenset(
+    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "Unauthorized"}
+)
+_TIMEOUTS = (ConnectTimeoutError, ReadTimeoutError)
+_NETWORK = (HTTPClientError, IncompleteReadError)
+
+
+class Trouble(NamedTuple):
+    """One failed call: what to raise, whether to call again before that, and whether the server asked to slow down."""
+
+    error: MediafleetError
+    retry: bool = False
+    throttled: bool = False
+
+
+def trouble_of(failure: Exception, key: str) -> Trouble:
+    """The meaning of one of `FAILURES` about `key`. Its own text stays in the chained exception, for logs only."""
+    if isinstance(failure, ClientError):
+        answer = failure.response
+        return answered(answer["Error"].get("Code", ""), answer["ResponseMetadata"].get("HTTPStatusCode", 0), key)
+    if isinstance(failure, _TIMEOUTS):
+        return Trouble(unavailable("timeout", "the object storage did not answer in time"), retry=True)
+    if isinstance(failure, _NETWORK):
+        return Trouble(unavailable("network", "the object storage cannot be reached"), retry=True)
+    if isinstance(failure, ResponseParserError):
+        return Trouble(unavailable("server_error", "the object storage gave no proper answer"), retry=True)
+    return Trouble(refused(type(failure).__name__))
+
+
+def answered(code: str, status: int, key: str) -> Trouble:
+    """The meaning of S3's error code, or failing that of the HTTP status."""
+    if code in _THROTTLED or status == 429:
+        error = unavailable("throttled", "the object storage asked to slow down")
+        return Trouble(error, retry=True, throttled=True)
+    if code == "NoSuchBucket":
+        return Trouble(denied("the bucket does not exist: check R2_BUCKET_NAME"))
+    if code in _MISSING:
+        return Trouble(missing(key))
+    if code in {"BadDigest", "XAmzContentChecksumMismatch"}:
+        return Trouble(corrupt(key), retry=True)
+    if code in _DENIED or status in {401, 403}:
+        return Trouble(denied("the object storage refused access: check the R2 credentials and their rights"))
+    if code in _TRY_AGAIN or status >= 500:
+        return Trouble(unavailable("server_error", "the object storage failed"), retry=status != 501)
+    # A code is a word of S3's; anything longer came from some other server and is not for callers.
+    return Trouble(refused(code if code.isalnum() and len(code) <= 64 else f"status {status}"))

@@ -1,0 +1,32 @@
+"""The storage's errors, in words that may be shown; `metadata["cause"]` says what kind of trouble it was."""
+
+from __future__ import annotations
+
+from mediafleet_core.errors import MediafleetError, Reason
+
+
+def missing(key: str) -> MediafleetError:
+    """No such object, or no such multipart."""
+    return MediafleetError(Reason.ORIGINAL_MISSING, "no such object in storage", metadata={"key": key})
+
+
+def denied(message: str) -> MediafleetError:
+    """An operator has to change credentials, rights or configuration."""
+    return MediafleetError(Reason.STORAGE_DENIED, message)
+
+
+def unavailable(cause: str, message: str) -> MediafleetError:
+    """Worth another try; `cause` is throttled, timeout, network or server_error."""
+    return MediafleetError(
+        Reason.STORAGE_UNAVAILABLE, message, metadata={"cause": cause}, retry_after=5.0 if cause == "throttled" else 1.0
+    )
+
+
+def corrupt(key: str) -> MediafleetError:
+    """The bytes are not those of their checksum."""
+    return MediafleetError(Reason.STORED_OBJECT_CORRUPT, "the bytes do not match their checksum", metadata={"key": key})
+
+
+def refused(code: str) -> MediafleetError:
+    """A request that can never succeed: a defect on our side. `code` is S3's."""
+    return MediafleetError(Reason.INTERNAL, f"the storage refused the request ({code})", metadata={"cause": "refused"})
