@@ -6,7 +6,7 @@ import abc
 import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from grpc import HandlerCallDetails
@@ -14,8 +14,8 @@ from grpc.aio import ServicerContext
 
 from mediafleet_gateway.methods import UNKNOWN, Method, Methods
 
-Handler = grpc.RpcMethodHandler[Any, Any]
-Context = ServicerContext[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context: TypeAlias = "ServicerContext[Any, Any]"
 
 
 class Around(grpc.aio.ServerInterceptor):

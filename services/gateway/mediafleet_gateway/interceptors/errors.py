@@ -33,7 +33,7 @@ class Errors(Around):
         except AbortError:
             raise
         except MediafleetError as error:
-            await _abort(context, error)
+            await _abort(context, error if error.reason is not Reason.INTERNAL else _incident("defect"))
         except NotImplementedError:
             await _abort(context, MediafleetError(Reason.NOT_IMPLEMENTED, "this server does not offer the method"))
         except asyncio.CancelledError:
