@@ -12,8 +12,11 @@ from PIL import Image
 
 from mediafleet_core.failures import FailureCode, ProcessingError
 
-_COMPLAINTS = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError)
-"""What Pillow's decoders raise on bad files, besides these: they are not told apart by type."""
+COMPLAINTS = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(struct.error, zlib.error),
+)
+"""What Pillow's decoders raise on bad files; the type tells nothing of the damage."""
 
 _TAIL = 64
 
@@ -25,7 +28,7 @@ def complaints(path: str, pillow_format: str) -> Iterator[None]:
         yield
     except (ProcessingError, Image.DecompressionBombError):
         raise
-    except (*_COMPLAINTS, struct.error, zlib.error) as error:
+    except COMPLAINTS as error:
         early = "truncated" in str(error).lower() or ends_early(Path(path), pillow_format)
         code = FailureCode.TRUNCATED_MEDIA if early else FailureCode.CORRUPT_MEDIA
         raise ProcessingError(code, evidence=f"{type(error).__name__}: {str(error)[:200]}") from error

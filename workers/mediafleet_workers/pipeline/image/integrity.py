@@ -23,7 +23,7 @@ def check_whole(work: Work) -> None:
                     image.verify()
             case "GIF":
                 with Path(work.job.source).open("rb") as file:
-                    count_gif_frames(file, work.job.limits.frames)
+                    work.frames = count_gif_frames(file, work.job.limits.frames)
 
 
 def count_gif_frames(file: BinaryIO, limit: int) -> int:

@@ -31,7 +31,7 @@ def read_metadata(work: Work) -> None:
         height=height,
         format=work.format,
         mode=image.mode,
-        frames=1 if work.format == "JPEG" else getattr(image, "n_frames", 1),
+        frames=work.frames,
         orientation=orientation,
         has_alpha=image.has_transparency_data,
         camera_make=_text(exif.get(ExifTags.Base.Make)),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from PIL import GifImagePlugin, Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from mediafleet_core.failures import FailureCode, ProcessingError
-from mediafleet_workers.pipeline.image.damage import complaints
+from mediafleet_workers.pipeline.image.damage import COMPLAINTS, complaints
 from mediafleet_workers.pipeline.image.work import Work
 
 # Pillow imports plugins when it first needs them, which a sandbox forbids.
@@ -14,7 +16,7 @@ PLUGINS = (GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, Tiff
 
 
 def open_within_limits(work: Work) -> None:
-    """Set `image`. Raises PIXEL_LIMIT, FRAME_LIMIT, CORRUPT_MEDIA, TRUNCATED_MEDIA.
+    """Set `image` and `frames`. Raises PIXEL_LIMIT, FRAME_LIMIT, CORRUPT_MEDIA, TRUNCATED_MEDIA.
 
     Only the format that the first bytes tell may answer, so the decoder agrees with the type on record. A JPEG that
     carries further pictures (MPO) is opened by Pillow's JPEG plugin and counts as its first picture.
@@ -29,16 +31,26 @@ def open_within_limits(work: Work) -> None:
             FailureCode.PIXEL_LIMIT, f"It is {image.width} x {image.height}; the limit is {limits.pixels} pixels."
         )
     with complaints(work.job.source, work.format):
-        _check_frames(image, work.format, limits.frames)
+        work.frames = _count_frames(image, work.frames, limits.frames)
 
 
-def _check_frames(image: Image.Image, pillow_format: str, limit: int) -> None:
-    if pillow_format == "TIFF":  # its number of pages is known only by walking them all
-        try:
-            image.seek(limit)
-        except EOFError:
-            image.seek(0)
-            return
-    elif pillow_format == "GIF" or getattr(image, "n_frames", 1) <= limit:  # a GIF's were counted before
-        return
-    raise ProcessingError(FailureCode.FRAME_LIMIT, f"The limit is {limit} frames.")
+def _count_frames(image: Image.Image, counted: int, limit: int) -> int:
+    match image.format:
+        case "PNG" | "WEBP":
+            counted = int(getattr(image, "n_frames", 1))
+        case "TIFF":
+            counted = _count_pages(image, limit)
+    if counted > limit:
+        raise ProcessingError(FailureCode.FRAME_LIMIT, f"The limit is {limit} frames.")
+    return counted
+
+
+def _count_pages(image: Image.Image, limit: int) -> int:
+    """Pages of a TIFF, counted one by one to one beyond the limit; one that Pillow cannot show ends the count."""
+    pages = 1
+    with suppress(*COMPLAINTS):
+        while pages <= limit:
+            image.seek(pages)
+            pages += 1
+    image.seek(0)
+    return pages

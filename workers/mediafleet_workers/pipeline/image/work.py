@@ -30,6 +30,7 @@ class Work:
     job: PipelineJob
     content_type: str
     report: Report
+    frames: int = 1
     image: Image.Image | None = None
     info: ImageInfo | None = None
     orientation: int = 1
