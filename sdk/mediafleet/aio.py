@@ -1,0 +1,255 @@
+"""The asynchronous client."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack, aclosing, asynccontextmanager
+from datetime import timedelta
+from typing import Self
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from mediafleet.errors import DeadlineExceeded, NotFound
+from mediafleet.gateways import Gateways, Token
+from mediafleet.progress import Callback, Report, applied, is_last
+from mediafleet.sending import send
+from mediafleet.sources import Readable, open_source
+from mediafleet.v1 import uploads_pb2 as pb
+from mediafleet.v1 import usage_pb2
+from mediafleet.watching import resumed
+
+
+class AsyncClient:
+    """Sends files in and tells what becomes of them.
+
+    Calls survive the loss of a connection or a gateway: they are made again, and uploads and watches go on where they
+    were, for `timeout` seconds without any progress. Failures raise a `MediafleetError`. Answers are the messages of
+    `mediafleet.v1`. To be used within one event loop, best as `async with AsyncClient(...) as client`.
+    """
+
+    def __init__(
+        self,
+        target: str = "",
+        *,
+        targets: Sequence[str] = (),
+        token: Token = "",
+        timeout: float = 60.0,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        """Names one gateway, or several of which the next is taken when one is away.
+
+        A target is `host:port`, or `https://host:port` for TLS with the system's certificates; `credentials` bring
+        others. `token` may be a function that gives a fresh one for each call. Nothing connects yet.
+        """
+        self._gateways = Gateways([target, *targets] if target else targets, token, timeout, credentials)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends every call and connection."""
+        await self._gateways.close()
+
+    async def upload(
+        self,
+        source: Readable,
+        *,
+        display_name: str = "",
+        content_type: str = "",
+        collection: str = "",
+        caption: str = "",
+        labels: Mapping[str, str] | None = None,
+        batch_id: str = "",
+        request_id: str = "",
+        progress: Callback | None = None,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> pb.Upload:
+        """Sends a file (a path, a binary file object or bytes) and returns its upload, durable and queued.
+
+        With `wait` it returns the terminal upload, whatever its state. `progress` is called with `UploadProgress`, on
+        the loop; what it raises ends the call. `timeout` bounds the whole, in seconds. The `request_id` of an upload
+        that broke off goes on with it, in another process too, where file and arguments are the same.
+        """
+        async with _within(timeout):
+            with ExitStack() as stack:
+                file = await asyncio.to_thread(stack.enter_context, open_source(source, display_name))
+                spec = pb.UploadSpec(
+                    display_name=file.name,
+                    content_type=content_type,
+                    size_bytes=file.size,
+                    collection=collection,
+                    caption=caption,
+                    labels=labels or {},
+                    batch_id=batch_id,
+                )
+                report = Report(progress, file.size)
+                upload = await send(self._gateways, file, spec, request_id or str(uuid.uuid4()), report)
+            return await self._terminal(upload, report) if wait else upload
+
+    async def watch(
+        self, upload_id: str, *, after_cursor: str = "", min_interval: timedelta | None = None
+    ) -> AsyncGenerator[pb.UploadEvent, None]:
+        """Events of one upload: a snapshot, changes of state, progress; ends after the terminal state or `deleted`.
+
+        `after_cursor` is the `cursor` of an event seen before; `min_interval` the least time between two of progress.
+        """
+        interval = _duration(min_interval)
+        events = resumed(
+            self._gateways,
+            lambda gateway, cursor: gateway.uploads.WatchUpload(
+                pb.WatchUploadRequest(upload_id=upload_id, after_cursor=cursor, min_interval=interval),
+                metadata=self._gateways.metadata,
+            ),
+            after_cursor,
+        )
+        async with aclosing(events):
+            async for event in events:
+                if not event.HasField("heartbeat"):
+                    yield event
+                if is_last(event):
+                    return
+
+    async def watch_many(
+        self,
+        filter: pb.UploadFilter | None = None,  # noqa: A002 - the contract's name
+        *,
+        after_cursor: str = "",
+        min_interval: timedelta | None = None,
+    ) -> AsyncGenerator[pb.UploadEvent, None]:
+        """Events of all uploads that match, those to come included, until the caller ends it.
+
+        Snapshots come first and the first heartbeat ends them; each heartbeat carries a cursor worth keeping.
+        """
+        interval = _duration(min_interval)
+        events = resumed(
+            self._gateways,
+            lambda gateway, cursor: gateway.uploads.WatchUploads(
+                pb.WatchUploadsRequest(filter=filter, after_cursor=cursor, min_interval=interval),
+                metadata=self._gateways.metadata,
+            ),
+            after_cursor,
+        )
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    async def wait(
+        self, upload_id: str, *, progress: Callback | None = None, timeout: float | None = None
+    ) -> pb.Upload:
+        """The terminal upload, whatever its state; NotFound if it is deleted meanwhile."""
+        async with _within(timeout):
+            upload = await self.get(upload_id)
+            return await self._terminal(upload, Report(progress, upload.size_bytes))
+
+    async def get(self, upload_id: str) -> pb.Upload:
+        """One upload as it is now."""
+        request = pb.GetUploadRequest(upload_id=upload_id)
+        return (await self._gateways.call(lambda gateway: gateway.uploads.GetUpload, request)).upload
+
+    async def list(
+        self,
+        filter: pb.UploadFilter | None = None,  # noqa: A002 - the contract's name
+        *,
+        order_by: str = "",
+        page_size: int = 0,
+    ) -> AsyncGenerator[pb.Upload, None]:
+        """Every upload that matches, newest first or by `order_by`; pages are fetched as the caller goes on."""
+        request = pb.ListUploadsRequest(filter=filter, order_by=order_by, page_size=page_size)
+        while True:
+            page = await self._gateways.call(lambda gateway: gateway.uploads.ListUploads, request)
+            for upload in page.uploads:
+                yield upload
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def update(
+        self, upload_id: str, *, caption: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> pb.Upload:
+        """Sets what is given; `labels` replace all the old ones."""
+        paths = [name for name, value in (("caption", caption), ("labels", labels)) if value is not None]
+        request = pb.UpdateUploadRequest(
+            upload_id=upload_id, caption=caption or "", labels=labels or {}, update_mask=FieldMask(paths=paths)
+        )
+        return (await self._gateways.call(lambda gateway: gateway.uploads.UpdateUpload, request)).upload
+
+    async def cancel(self, upload_id: str, *, reason: str = "") -> pb.Upload:
+        """Stops it; the answer is CANCELLED, CANCELLING, or SUCCEEDED if the commit was first."""
+        request = pb.CancelUploadRequest(upload_id=upload_id, reason=reason)
+        return (await self._gateways.call(lambda gateway: gateway.uploads.CancelUpload, request)).upload
+
+    async def retry(self, upload_id: str) -> pb.Upload:
+        """Queues a failed or cancelled upload again, while its original is kept."""
+        request = pb.RetryUploadRequest(upload_id=upload_id)
+        answer = await self._gateways.call(lambda gateway: gateway.uploads.RetryUpload, request, repeatable=False)
+        return answer.upload
+
+    async def delete(self, upload_id: str) -> pb.Upload:
+        """Deletes it with everything that was made from it; returns it as it last was."""
+        request = pb.DeleteUploadRequest(upload_id=upload_id)
+        return (await self._gateways.call(lambda gateway: gateway.uploads.DeleteUpload, request)).upload
+
+    async def download_url(
+        self,
+        upload_id: str,
+        rendition: str = "",
+        *,
+        expires_in: timedelta | None = None,
+        as_attachment: bool = False,
+    ) -> str:
+        """A URL that needs no credentials: of the original, or of a rendition such as `small`; for 1 hour by default.
+
+        To be kept as a secret.
+        """
+        request = pb.CreateDownloadUrlRequest(
+            upload_id=upload_id, rendition=rendition, expires_in=_duration(expires_in), as_attachment=as_attachment
+        )
+        return (await self._gateways.call(lambda gateway: gateway.uploads.CreateDownloadUrl, request)).url
+
+    async def usage(
+        self, *, collection: str = "", whole_bucket: bool = False, refresh: bool = False
+    ) -> usage_pb2.Usage:
+        """What the tenant, one collection, or (scope `admin`) the whole bucket stores."""
+        scope = usage_pb2.UsageScope.USAGE_SCOPE_TENANT
+        if whole_bucket:
+            scope = usage_pb2.UsageScope.USAGE_SCOPE_BUCKET
+        elif collection:
+            scope = usage_pb2.UsageScope.USAGE_SCOPE_COLLECTION
+        request = usage_pb2.GetUsageRequest(scope=scope, collection=collection, refresh=refresh)
+        return (await self._gateways.call(lambda gateway: gateway.usage.GetUsage, request)).usage
+
+    async def _terminal(self, upload: pb.Upload, report: Report) -> pb.Upload:
+        events = self.watch(upload.upload_id)
+        async for event in events:
+            upload = applied(event, upload)
+            if event.HasField("deleted"):
+                raise NotFound("the upload was deleted while it was waited for", reason="UPLOAD_NOT_FOUND")
+            report.heard(upload)
+        return upload
+
+
+def _duration(span: timedelta | None) -> Duration | None:
+    if span is None:
+        return None
+    duration = Duration()
+    duration.FromTimedelta(span)
+    return duration
+
+
+@asynccontextmanager
+async def _within(seconds: float | None) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise DeadlineExceeded(f"not done within {seconds:g} seconds") from error

@@ -1,0 +1,51 @@
+"""The command `mediafleet`. Commands come from the entry point group `mediafleet.commands`, each loaded when used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+
+GROUP = "mediafleet.commands"
+
+
+class Commands(click.Group):
+    """Commands of every installed distribution; their failures end in one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, sorted."""
+        return sorted(entry_points(group=GROUP).names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported; None if there is none of this name."""
+        for entry in entry_points(group=GROUP, name=cmd_name):
+            command: click.Command = entry.load()
+            return command
+        return None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command; what the SDK raises becomes a line on stderr."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            from mediafleet.cli.failures import failure_of
+
+            failure = failure_of(error)
+            if failure is None:
+                raise
+            raise failure from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mediafleet", message="%(package)s %(version)s")
+def cli() -> None:
+    """Send media files to a mediafleet, follow their processing, fetch the results."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line; exit codes are 0 for success, 1 for a failure, 2 for wrong usage."""
+    cli(args=arguments, prog_name="mediafleet")

@@ -1,0 +1,5 @@
+"""`python -m mediafleet.cli`."""
+
+from mediafleet.cli import main
+
+main()

@@ -1,0 +1,68 @@
+"""Failures in words: what happened and what to do about it, on one line of stderr."""
+
+from __future__ import annotations
+
+import click
+
+from mediafleet.cli.text import plain
+from mediafleet.errors import MediafleetError
+from mediafleet.v1.uploads_pb2 import Upload
+
+NEXT_STEPS = {
+    "TOKEN_MISSING": "pass --token or set MEDIAFLEET_TOKEN",
+    "TOKEN_INVALID": "check the token, and that it was made for this gateway",
+    "TOKEN_EXPIRED": "get a new token",
+    "SCOPE_MISSING": "ask for a token with that scope",
+    "UPLOAD_NOT_FOUND": "`mediafleet list` shows the uploads there are",
+    "UPLOAD_EXPIRED": "upload the file again",
+    "UPLOAD_TERMINAL": "`mediafleet status` shows how it ended",
+    "UPLOAD_NOT_FINISHED": "`mediafleet watch` waits until it is",
+    "RENDITION_NOT_FOUND": "`mediafleet status` names the renditions",
+    "QUOTA_EXCEEDED": "delete what is no longer needed, or ask for more; `mediafleet usage` shows what is stored",
+    "CONCURRENT_WRITER": "let the other client finish",
+    "REQUEST_ID_REUSED": "use another request id for other content",
+    "STORAGE_DENIED": "ask the operator to check the storage credentials",
+    "NOT_IMPLEMENTED": "use a gateway that offers it",
+}
+"""By reason of the error."""
+
+NEXT_STEPS_BY_CODE = {
+    "UNAVAILABLE": "check the endpoint, and that the gateway runs; then try again",
+    "DEADLINE_EXCEEDED": "try again; --timeout gives it longer",
+    "INTERNAL": "try again, and tell the operator if it stays",
+}
+"""By status, for reasons that have no step of their own."""
+
+
+class Failure(click.ClickException):
+    """Ends the command with exit code 1 and one line."""
+
+    exit_code = 1
+
+    def show(self, file: object = None) -> None:
+        """Prints the line on stderr."""
+        click.echo(f"mediafleet: {self.format_message()}", err=True)
+
+
+def explained(error: MediafleetError) -> str:
+    """Reason, message and next step, on one line."""
+    step = NEXT_STEPS.get(error.reason) or NEXT_STEPS_BY_CODE.get(error.code.name, "")
+    message = f"{error.reason or error.code.name}: {plain(error.message)}"
+    return f"{message}; {step}" if step else message
+
+
+def failure_of(error: Exception) -> Failure | None:
+    """How to end the command; None for a fault of this program."""
+    if isinstance(error, MediafleetError):
+        return Failure(explained(error))
+    if isinstance(error, OSError):
+        return Failure(f"{plain(str(error.filename or ''))}: {error.strerror or 'cannot be read'}".removeprefix(": "))
+    return None
+
+
+def why(upload: Upload) -> str:
+    """Why an upload did not succeed and what to do, in the gateway's words; empty if nothing failed."""
+    if not upload.HasField("failure"):
+        return ""
+    failure = upload.failure
+    return plain(": ".join(filter(None, (failure.code, failure.message))) + (f" {failure.next_step}".rstrip()))

@@ -1,0 +1,45 @@
+"""Values as people read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+import click
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def plain(text: str) -> str:
+    """The text without anything that could steer a terminal: names of files are other people's input."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def size(count: int) -> str:
+    """Bytes in decimal units, as in `3.2 MB`."""
+    value, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 999.95:
+            break
+        value, unit = value / 1000, larger
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def span(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:
+    """Reads an option that is a span of time: `90s`, `30m`, `12h`, `1d`."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+)([smhd])", value)
+    if not match:
+        raise click.BadParameter(f"{value!r} is no span such as 90s, 30m, 12h or 1d", ctx, param)
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """Reads an option, given any number of times, that is a label: `key=value`."""
+    pairs = [value.partition("=") for value in values]
+    for key, equals, _ in pairs:
+        if not key or not equals:
+            raise click.BadParameter(f"{key!r} is no label such as album=summer", ctx, param)
+    return {key: text for key, _, text in pairs}

@@ -1,0 +1,117 @@
+"""Commands on uploads that are there: `status`, `list`, `cancel`, `retry`, `rm`, `url`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+
+from mediafleet.cli.connection import Connection, connected
+from mediafleet.cli.text import labels, span
+
+if TYPE_CHECKING:
+    from mediafleet.v1.uploads_pb2 import Upload
+
+STATES = ("RECEIVING", "QUEUED", "PROCESSING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
+KINDS = ("IMAGE", "AUDIO", "VIDEO", "DOCUMENT", "OTHER")
+
+_ids = click.argument("upload_ids", nargs=-1, required=True, metavar="ID...")
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+
+
+def _print(found: Iterator[Upload], as_json: bool) -> None:
+    from mediafleet.cli.output import uploads
+
+    uploads(found, as_json)
+
+
+@click.command(no_args_is_help=True)
+@_ids
+@_json
+@connected
+def status(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> None:
+    """Show uploads as they are now."""
+    with connection.client() as client:
+        _print((client.get(upload_id) for upload_id in upload_ids), as_json)
+
+
+@click.command(name="list")
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES, case_sensitive=False))
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS, case_sensitive=False))
+@click.option("--collection", default="")
+@click.option("--batch", "batch_id", default="", metavar="ID")
+@click.option("--label", "labels", multiple=True, callback=labels, metavar="KEY=VALUE")
+@click.option("--text", default="", help="Part of the name.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1))
+@_json
+@connected
+def list_uploads(
+    connection: Connection,
+    states: tuple[str, ...],
+    kinds: tuple[str, ...],
+    collection: str,
+    batch_id: str,
+    labels: dict[str, str],
+    text: str,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List uploads, newest first; filters are combined."""
+    from mediafleet.v1.uploads_pb2 import MediaKind, UploadFilter, UploadState
+
+    wanted = UploadFilter(
+        states=[UploadState.Value(f"UPLOAD_STATE_{state.upper()}") for state in states],
+        kinds=[MediaKind.Value(f"MEDIA_KIND_{kind.upper()}") for kind in kinds],
+        collection=collection,
+        batch_id=batch_id,
+        labels=labels,
+        text=text,
+    )
+    with connection.client() as client:
+        _print(islice(client.list(wanted, page_size=min(limit, 1000)), limit), as_json)
+
+
+@click.command(no_args_is_help=True)
+@_ids
+@click.option("--reason", default="", help="Why, for people.")
+@_json
+@connected
+def cancel(connection: Connection, upload_ids: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """Stop uploads, also running ones."""
+    with connection.client() as client:
+        _print((client.cancel(upload_id, reason=reason) for upload_id in upload_ids), as_json)
+
+
+@click.command(no_args_is_help=True)
+@_ids
+@_json
+@connected
+def retry(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> None:
+    """Queue failed or cancelled uploads again."""
+    with connection.client() as client:
+        _print((client.retry(upload_id) for upload_id in upload_ids), as_json)
+
+
+@click.command(no_args_is_help=True)
+@_ids
+@_json
+@connected
+def rm(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> None:
+    """Delete uploads with everything that was made from them; prints them as they last were."""
+    with connection.client() as client:
+        _print((client.delete(upload_id) for upload_id in upload_ids), as_json)
+
+
+@click.command(no_args_is_help=True)
+@click.argument("upload_id", metavar="ID")
+@click.option("--rendition", default="", help="Such as small; without it the original.")
+@click.option("--expires-in", callback=span, metavar="SPAN", help="Such as 30m or 12h; 1h by default, at most 24h.")
+@click.option("--attachment", is_flag=True, help="Browsers save the file and do not show it.")
+@connected
+def url(connection: Connection, upload_id: str, rendition: str, expires_in: timedelta | None, attachment: bool) -> None:
+    """Print a URL that downloads the file without credentials; keep it as a secret."""
+    with connection.client() as client:
+        click.echo(client.download_url(upload_id, rendition, expires_in=expires_in, as_attachment=attachment))

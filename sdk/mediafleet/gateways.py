@@ -1,0 +1,115 @@
+"""The gateways that a client may talk to: one at a time, the next one when that one is away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from mediafleet.errors import MediafleetError, Unavailable, from_rpc_error
+from mediafleet.retries import Patience
+from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
+from mediafleet.v1.usage_pb2_grpc import UsageServiceStub
+
+if TYPE_CHECKING:
+    from mediafleet.v1.uploads_pb2_grpc import UploadServiceAsyncStub
+    from mediafleet.v1.usage_pb2_grpc import UsageServiceAsyncStub
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+Token = str | Callable[[], str]
+
+_OPTIONS = [
+    # A connection that died silently is noticed within 30 s, and a lost gateway is sought again within 2 s.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Calls are repeated here, where several gateways and what they ask for are known.
+    ("grpc.enable_retries", 0),
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+]
+
+
+class Gateway:
+    """One gateway: its channel and the services on it."""
+
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None) -> None:
+        """`target` is `host:port`, or `https://host:port` for TLS with the system's certificates."""
+        address = target.removeprefix("https://").removeprefix("http://").rstrip("/")
+        if credentials is None and target.startswith("https://"):
+            credentials = grpc.ssl_channel_credentials()
+        if credentials is None:
+            self.channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        else:
+            self.channel = grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
+        self.uploads: UploadServiceAsyncStub = UploadServiceStub(self.channel)
+        self.usage: UsageServiceAsyncStub = UsageServiceStub(self.channel)
+
+
+class Gateways:
+    """Calls that outlive the loss of a gateway."""
+
+    def __init__(
+        self, targets: Sequence[str], token: Token, timeout: float, credentials: grpc.ChannelCredentials | None
+    ) -> None:
+        """Connects at the first call; `timeout` is the patience, in seconds."""
+        if not targets:
+            raise ValueError("name at least one target")
+        self.timeout = timeout
+        self._targets = list(targets)
+        self._credentials = credentials
+        self._token = token
+        self._open: dict[str, Gateway] = {}
+
+    @property
+    def current(self) -> Gateway:
+        """The gateway to talk to now."""
+        target = self._targets[0]
+        if target not in self._open:
+            self._open[target] = Gateway(target, self._credentials)
+        return self._open[target]
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Credentials of a call."""
+        token = self._token if isinstance(self._token, str) else self._token()
+        return (("authorization", f"Bearer {token}"),) if token else ()
+
+    def patience(self) -> Patience:
+        """For one call or stream."""
+        return Patience(self.timeout, len(self._targets))
+
+    def leave(self, gateway: Gateway, error: MediafleetError) -> None:
+        """Talks to the next gateway from now on, if `gateway` is away and nobody has left it yet."""
+        if isinstance(error, Unavailable) and gateway is self.current:
+            self._targets.append(self._targets.pop(0))
+
+    async def call(
+        self,
+        method: Callable[[Gateway], grpc.aio.UnaryUnaryMultiCallable[Request, Response]],
+        request: Request,
+        *,
+        repeatable: bool = True,
+    ) -> Response:
+        """The answer; a call that is not `repeatable` is made again only where the gateway asked for it."""
+        patience = self.patience()
+        while True:
+            gateway = self.current
+            try:
+                return await method(gateway)(request, timeout=patience.left, metadata=self.metadata)
+            except grpc.aio.AioRpcError as failure:
+                error = from_rpc_error(failure)
+            self.leave(gateway, error)
+            if not repeatable and error.retry_after is None:
+                raise error
+            await patience.bear(error)
+
+    async def close(self) -> None:
+        """Ends every call and connection."""
+        for gateway in self._open.values():
+            await gateway.channel.close()
+        self._open.clear()
