@@ -1,0 +1,22 @@
+#!/bin/sh
+# Unpacks Debian's prometheus and promtool into a folder: tools/prometheus.sh FOLDER. Installs nothing on the machine
+# and needs no root; exits 3 where there is no apt.
+set -eu
+
+target=$1
+[ -x "$target/usr/bin/promtool" ] && exit 0
+command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || {
+    echo "no apt here: prometheus is taken from Debian's package" >&2
+    exit 3
+}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
+apt() {
+    apt-get -qq -o Dir::State::Lists="$work/lists" -o Dir::Cache="$work/cache" -o APT::Sandbox::User= "$@"
+}
+cd "$work"
+apt update
+apt download prometheus
+mkdir -p "$target"
+dpkg-deb -x prometheus_*.deb "$target"
