@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from importlib.metadata import version
 from ipaddress import ip_address
+from threading import Thread
 from typing import NamedTuple
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import Gauge, disable_created_metrics, start_http_server
+from prometheus_client import Gauge, disable_created_metrics, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 # A `_created` series for each counter would double the page and tell what a reset tells already.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -42,12 +46,25 @@ def address(text: str) -> Address:
     return Address(host, int(port))
 
 
+_POLL = 0.1
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """A scrape is no event."""
+
+
 class MetricsPage:
     """The page over HTTP, in a thread of its own, until `close`."""
 
     def __init__(self, where: Address) -> None:
         """Listens at once; raises OSError when it cannot."""
-        self._server, self._thread = start_http_server(where.port, where.host)
+        # As prometheus_client.start_http_server, which takes half a second to stop.
+        family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
+        kind = type("Server", (ThreadingWSGIServer,), {"address_family": family})
+        self._server: WSGIServer = make_server(where.host, where.port, make_wsgi_app(), kind, handler_class=_Handler)
+        self._thread = Thread(target=self._server.serve_forever, args=(_POLL,), daemon=True, name="metrics")
+        self._thread.start()
         self.address = Address(where.host, self._server.server_port)
 
     def close(self) -> None:

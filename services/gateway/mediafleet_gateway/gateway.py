@@ -92,7 +92,7 @@ class Gateway:
             raise SettingsError(
                 f"MEDIAFLEET_METRICS_ADDRESS: cannot listen on {self.metrics_address}; is it in use?"
             ) from None
-        self._resources.callback(page.close)
+        self._resources.push_async_callback(asyncio.to_thread, page.close)
         return page.address
 
 

@@ -15,7 +15,6 @@ from mediafleet_core.quotas import Limits
 from mediafleet_core.settings import SettingsPart
 from mediafleet_core.telemetry.metrics import address
 
-
 _DEFAULT_LIMITS = Limits()
 
 

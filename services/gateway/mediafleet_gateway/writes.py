@@ -12,7 +12,7 @@ from mediafleet_core.identity import TenantId
 from mediafleet_core.intake import Intake, Writer
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import Upload
-from mediafleet_gateway import requests
+from mediafleet_gateway import metrics, requests
 from mediafleet_gateway.auth import caller
 from mediafleet_gateway.chunks import Chunks
 from mediafleet_gateway.convert import timestamp, upload_to_proto
@@ -67,6 +67,8 @@ class Writes(UploadServiceServicer):
             checksums=requests.checksums_from_proto(request.checksums),
             request_id=requests.request_id(request.request_id),
         )
+        metrics.INGEST.inc(len(request.content))
+        metrics.UPLOAD_SIZE.observe(len(request.content))
         return pb.UploadFileResponse(upload=upload_to_proto(upload))
 
     async def QueryWriteStatus(
@@ -95,7 +97,9 @@ class Writes(UploadServiceServicer):
             upload_id = requests.upload_id(first.upload_id)
             writer = await self._intake.open(upload_id, tenant, first.write_offset, limits=self._limits_of(tenant))
             upload = await self._receive(writer, first, chunks)
-            if upload is None:
+            if upload is not None:
+                metrics.UPLOAD_SIZE.observe(upload.committed_size)
+            else:
                 upload = (await self._intake.status(upload_id, tenant)).upload
         return pb.WriteUploadResponse(upload=upload_to_proto(upload), committed_size=upload.committed_size)
 
@@ -120,6 +124,7 @@ async def _write_all(writer: Writer, first: pb.WriteUploadRequest, chunks: Chunk
             raise invalid_field("upload_id", "must not change within a stream")
         crc32c = message.crc32c if message.HasField("crc32c") else None
         await writer.write(message.write_offset, message.content, crc32c)
+        metrics.INGEST.inc(len(message.content))
         if message.finish_write:
             return await _finish(writer, message, chunks)
         message = await chunks.next()
