@@ -68,6 +68,20 @@ def redis_server(directory: Path, *, port: int | None = None) -> Iterator[str]:
             _stop(process)
 
 
+def redis_command(directory: Path, port: int) -> list[str]:
+    """The command that runs a server on loopback with its data in `directory`, every acknowledged write on disk.
+
+    Raises RedisNotFoundError.
+    """
+    return [
+        str(find_redis_server()),
+        *("--bind", "127.0.0.1", "--port", str(port)),
+        *("--dir", str(directory)),
+        *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
+        *("--maxmemory-policy", "noeviction"),
+    ]
+
+
 def start_redis(directory: Path, port: int) -> subprocess.Popen[bytes]:
     """Starts the server and returns once it answers. Raises RedisNotFoundError or RedisStartError.
 
@@ -75,13 +89,7 @@ def start_redis(directory: Path, port: int) -> subprocess.Popen[bytes]:
     """
     log = directory / "redis.log"
     process = subprocess.Popen(
-        [
-            str(find_redis_server()),
-            *("--bind", "127.0.0.1", "--port", str(port)),
-            *("--dir", str(directory), "--logfile", str(log)),
-            *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
-            *("--maxmemory-policy", "noeviction"),
-        ],
+        [*redis_command(directory, port), "--logfile", str(log)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

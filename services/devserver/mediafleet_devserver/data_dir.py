@@ -1,0 +1,77 @@
+"""The folder of a dev server: who uses it, what is kept in it, which keys it has."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from mediafleet_devserver.options import DevServerError
+
+
+class DataDir:
+    """Paths and keys below one folder. Only its owner can read it."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is made before `locked`."""
+        self.path = path.absolute()
+
+    @property
+    def endpoints(self) -> Path:
+        """Where to connect, and as whom; there while the dev server is ready."""
+        return self.path / "endpoints.json"
+
+    def folder(self, *names: str) -> Path:
+        """A folder below this one, made if need be."""
+        folder = self.path.joinpath(*names)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def log(self, child: str) -> Path:
+        """What a child writes to its standard output and error."""
+        return self.folder("logs") / f"{child}.log"
+
+    def key(self, name: str) -> str:
+        """A secret of 43 characters that stays the same from one start to the next."""
+        path = self.folder("keys") / name
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_text()
+        write_private(path, secrets.token_urlsafe(32))
+        return path.read_text()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """This folder for one dev server alone. Raises DevServerError when another one holds it."""
+        try:
+            descriptor = os.open(self.folder() / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise DevServerError(f"--data-dir: cannot use {self.path}: {error.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 20).decode() or "unknown"
+            raise DevServerError(
+                f"--data-dir: {self.path} is in use by the dev server with pid {owner}. "
+                "Stop that one, or name another folder."
+            ) from None
+        else:
+            os.truncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file at once or not at all, readable by its owner alone."""
+    temporary = path.with_name(f".{path.name}.new")
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
