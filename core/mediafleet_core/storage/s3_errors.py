@@ -12,6 +12,9 @@ from botocore.exceptions import (
     IncompleteReadError,
     ReadTimeoutError,
 )
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,
+)
 from botocore.parsers import ResponseParserError  # type: ignore[attr-defined,unused-ignore]
 
 from mediafleet_core.errors import MediafleetError
@@ -27,7 +30,7 @@ _DENIED = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "Unauthorized"}
 )
 _TIMEOUTS = (ConnectTimeoutError, ReadTimeoutError)
-_NETWORK = (HTTPClientError, IncompleteReadError)
+_NETWORK = (NoConnectionError, HTTPClientError, IncompleteReadError)
 
 
 class Trouble(NamedTuple):

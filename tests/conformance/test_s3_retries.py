@@ -1,0 +1,202 @@
+"""Which of S3's answers are asked for again, and what the others become; against a server that answers as told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from hashlib import md5
+
+import google_crc32c
+import pytest
+from aiohttp import web
+
+from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.ports import UploadedPart
+from mediafleet_core.storage.s3 import S3Store
+from mediafleet_core.storage.settings import BodyDigest
+from tests.conformance.conftest import S3Endpoint
+
+CONTENT = b"content"
+CRC32C = int(google_crc32c.value(CONTENT))
+ETAG = md5(CONTENT, usedforsecurity=False).hexdigest()
+
+
+def error(status: int, code: str) -> web.Response:
+    text = f"<Error><Code>{code}</Code><Message>words of the server</Message></Error>"
+    return web.Response(status=status, text=text, content_type="application/xml")
+
+
+def stored(etag: str = ETAG) -> web.Response:
+    return web.Response(headers={"ETag": f'"{etag}"'})
+
+
+class Server:
+    """Gives its answers one after the other, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: list[web.StreamResponse] = []
+        self.asked: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
+        self.url = ""
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request.method)
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        self.bodies.append(await request.read())
+        return self.answers.pop(0)
+
+    def store(self, digest: BodyDigest = BodyDigest.CRC32C) -> S3Store:
+        settings = S3Endpoint(self.url, "key-id", "secret", strict=True).settings()
+        return S3Store(settings.model_copy(update={"storage_digest": digest}))
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0]
+    server.url = f"http://{host}:{port}"
+    yield server
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (429, "TooManyRequests"),
+        (500, "InternalError"),
+        (502, "BadGateway"),
+        (503, "SlowDown"),
+        (504, "GatewayTimeout"),
+        (400, "ClientDisconnect"),
+        (400, "IncompleteBody"),
+        (400, "BadDigest"),
+    ],
+)
+async def test_asked_again(server: Server, status: int, code: str) -> None:
+    server.answers = [error(status, code), stored()]
+    store = server.store()
+    answer = await store.put("o/1", [CONTENT[:3], CONTENT[3:]], crc32c=CRC32C)
+    await store.close()
+    assert (answer.etag, answer.size) == (ETAG, len(CONTENT))
+    assert server.bodies == [CONTENT, CONTENT]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (401, "Unauthorized", Reason.STORAGE_DENIED),
+        (403, "SignatureDoesNotMatch", Reason.STORAGE_DENIED),
+        (404, "NoSuchBucket", Reason.STORAGE_DENIED),
+        (404, "NoSuchUpload", Reason.ORIGINAL_MISSING),
+        (412, "PreconditionFailed", Reason.INTERNAL),
+        (400, "EntityTooSmall", Reason.INTERNAL),
+        (400, "InvalidPart", Reason.INTERNAL),
+    ],
+)
+async def test_never_asked_again(server: Server, status: int, code: str, reason: Reason) -> None:
+    server.answers = [error(status, code)]
+    store = server.store()
+    with pytest.raises(MediafleetError) as raised:
+        await store.put_part("o/1", "id", 1, [CONTENT], crc32c=CRC32C)
+    await store.close()
+    assert raised.value.reason is reason
+    assert "words of the server" not in raised.value.message
+    assert server.asked == ["PUT"]
+
+
+async def test_patience_ends(server: Server) -> None:
+    server.answers = [error(503, "ServiceUnavailable") for _ in range(4)]
+    store = server.store()
+    with pytest.raises(MediafleetError) as raised:
+        await store.put("o/1", [CONTENT], crc32c=CRC32C)
+    await store.close()
+    assert raised.value.reason is Reason.STORAGE_UNAVAILABLE
+    assert raised.value.metadata["cause"] == "server_error"
+    assert server.answers == []
+
+
+async def test_nobody_listens(server: Server) -> None:
+    server.url = "http://127.0.0.1:1"
+    store = server.store()
+    with pytest.raises(MediafleetError) as raised:
+        await store.head("o/1")
+    await store.close()
+    assert raised.value.reason is Reason.STORAGE_UNAVAILABLE
+    assert raised.value.metadata["cause"] == "network"
+
+
+@pytest.mark.parametrize("made_of_these_parts", [True, False])
+async def test_complete_whose_answer_was_lost(server: Server, made_of_these_parts: bool) -> None:
+    digest = md5(bytes.fromhex(ETAG if made_of_these_parts else "00"), usedforsecurity=False).hexdigest()
+    made = f"{digest}-1"
+    head = web.Response(body=CONTENT, headers={"ETag": f'"{made}"'})
+    head.last_modified = 0
+    server.answers = [error(500, "InternalError"), error(404, "NoSuchUpload"), head]
+    store = server.store()
+    parts = [UploadedPart(1, ETAG, CRC32C)]
+    if made_of_these_parts:
+        assert (await store.complete_multipart("o/1", "id", parts)).etag == made
+    else:
+        with pytest.raises(MediafleetError) as raised:
+            await store.complete_multipart("o/1", "id", parts)
+        assert raised.value.reason is Reason.ORIGINAL_MISSING
+    await store.close()
+    assert server.asked == ["POST", "POST", "HEAD"]
+
+
+async def test_bodies_go_unjoined_with_their_digest_and_no_trailer(server: Server) -> None:
+    server.answers = [stored(), stored()]
+    for digest in BodyDigest:
+        store = server.store(digest)
+        await store.put_part("o/1", "id", 1, [CONTENT[:3], memoryview(CONTENT)[3:]], crc32c=CRC32C)
+        await store.close()
+    with_crc32c, with_md5 = server.headers
+    assert "x-amz-checksum-crc32c" in with_crc32c
+    assert "content-md5" not in with_crc32c
+    assert "content-md5" in with_md5
+    assert not any(name.startswith("x-amz-checksum") for name in with_md5)
+    for sent in server.headers:
+        assert sent["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+        assert sent["content-length"] == str(len(CONTENT))
+        assert not {"transfer-encoding", "content-encoding", "x-amz-trailer"} & sent.keys()
+        assert "/auto/s3/aws4_request" in sent["authorization"]
+
+
+async def test_md5_does_not_hide_a_wrong_crc32c(server: Server) -> None:
+    store = server.store(BodyDigest.MD5)
+    with pytest.raises(MediafleetError) as raised:
+        await store.put("o/1", [CONTENT], crc32c=1)
+    await store.close()
+    assert raised.value.reason is Reason.STORED_OBJECT_CORRUPT
+    assert server.asked == []
+
+
+async def test_delete_carries_md5_and_reports_what_is_left(server: Server) -> None:
+    left = "<DeleteResult><Error><Key>o/1</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+    server.answers = [web.Response(text=left, content_type="application/xml")]
+    store = server.store()
+    with pytest.raises(MediafleetError) as raised:
+        await store.delete(["o/1"])
+    await store.close()
+    assert raised.value.reason is Reason.STORAGE_DENIED
+    assert "content-md5" in server.headers[0]
+    assert not any(name.startswith("x-amz-checksum") for name in server.headers[0])
+
+
+async def test_a_broken_read_goes_on_where_it_broke(server: Server) -> None:
+    broken = web.Response(body=b"0123", headers={"ETag": '"e"'})
+    broken.headers["Content-Length"] = "10"
+    broken.force_close()
+    rest = web.Response(status=206, body=b"456789", headers={"ETag": '"e"', "Content-Range": "bytes 4-9/10"})
+    server.answers = [broken, rest]
+    store = server.store()
+    assert b"".join([chunk async for chunk in store.read("o/1")]) == b"0123456789"
+    await store.close()
+    assert server.headers[1]["range"] == "bytes=4-"
+    assert server.headers[1]["if-match"] == '"e"'
