@@ -24,7 +24,8 @@ def page_size(requested: int) -> int:
 
 def encode(tenant: TenantId, request: pb.ListUploadsRequest, after: str) -> str:
     """The token that goes on behind `after`; "" at the end."""
-    return base64.urlsafe_b64encode(_digest(tenant, request) + after.encode()).decode() if after else ""
+    place = after.encode()
+    return base64.urlsafe_b64encode(_digest(tenant, request, place) + place).decode() if after else ""
 
 
 def decode(tenant: TenantId, request: pb.ListUploadsRequest) -> str:
@@ -33,16 +34,17 @@ def decode(tenant: TenantId, request: pb.ListUploadsRequest) -> str:
         return ""
     try:
         token = base64.b64decode(request.page_token, altchars=b"-_", validate=True)
-        digest, after = token[:_DIGEST_SIZE], token[_DIGEST_SIZE:].decode()
     except (binascii.Error, ValueError):
-        raise invalid_field("page_token", "must be a token that this server gave") from None
-    if digest != _digest(tenant, request):
-        raise invalid_field("page_token", "must come with the same arguments as the page before")
-    return after
+        token = b""
+    digest, place = token[:_DIGEST_SIZE], token[_DIGEST_SIZE:]
+    if digest != _digest(tenant, request, place):
+        raise invalid_field("page_token", "must be a token that this server gave for the same arguments")
+    return place.decode(errors="replace")
 
 
-def _digest(tenant: TenantId, request: pb.ListUploadsRequest) -> bytes:
+def _digest(tenant: TenantId, request: pb.ListUploadsRequest, place: bytes) -> bytes:
     # The size may change from page to page, as AIP-158 has it.
     bound = pb.ListUploadsRequest(filter=request.filter, order_by=request.order_by)
-    text = tenant.encode() + b"\0" + bound.SerializeToString(deterministic=True)
-    return hashlib.blake2b(text, digest_size=_DIGEST_SIZE).digest()
+    digest = hashlib.blake2b(digest_size=_DIGEST_SIZE, key=tenant.encode())
+    digest.update(place + b"\0" + bound.SerializeToString(deterministic=True))
+    return digest.digest()
