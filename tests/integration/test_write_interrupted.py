@@ -28,6 +28,7 @@ from mediafleet_core.uploads import State
 from mediafleet_gateway.bootstrap import Settings
 from tests.gateways import ANN, Reached, create, running, settings
 from tests.intakes import other_database, some_bytes
+from tests.waiting import eventually
 
 PART = 1 << 16
 CHUNK = 50_000
@@ -50,15 +51,28 @@ def messages(upload_id: str, count: int) -> list[pb.WriteUploadRequest]:
     ]
 
 
+async def taken(reached: Reached, upload_id: str, boundary: int) -> None:
+    """Wait until the server has every part that was sent and thus idles; gRPC then ends its stream quietly."""
+
+    async def recorded() -> bool:
+        request = pb.QueryWriteStatusRequest(upload_id=upload_id)
+        status = await reached.uploads.QueryWriteStatus(request, metadata=ANN)
+        return status.committed_size == boundary * CHUNK // PART * PART
+
+    await eventually(recorded)
+
+
 async def aio_client(reached: Reached, upload_id: str, boundary: int, end: str) -> None:
     async with grpc.aio.insecure_channel(str(reached.gateway.address)) as channel:
         call = UploadServiceStub(channel).WriteUpload(metadata=ANN, timeout=DEADLINE if end == "deadline" else None)
         await call.wait_for_connection()
         for message in messages(upload_id, boundary):
             await call.write(message)
-        if end == "cancel":
+        if end.endswith("idle"):
+            await taken(reached, upload_id, boundary)
+        if end.startswith("cancel"):
             call.cancel()
-        elif end == "close":
+        elif end.startswith("close"):
             await channel.close(None)
         elif end == "half-close":
             await call.done_writing()
@@ -67,6 +81,8 @@ async def aio_client(reached: Reached, upload_id: str, boundary: int, end: str) 
 
 
 async def sync_client(reached: Reached, upload_id: str, boundary: int, end: str) -> None:
+    loop = asyncio.get_running_loop()
+
     def run() -> None:
         sent, ended = threading.Event(), threading.Event()
 
@@ -81,9 +97,11 @@ async def sync_client(reached: Reached, upload_id: str, boundary: int, end: str)
             call = UploadServiceStub(channel).WriteUpload.future(stream(), metadata=ANN, timeout=timeout)
             try:
                 assert sent.wait(30)
-                if end == "cancel":
+                if end.endswith("idle"):
+                    asyncio.run_coroutine_threadsafe(taken(reached, upload_id, boundary), loop).result(30)
+                if end.startswith("cancel"):
                     call.cancel()
-                elif end == "close":
+                elif end.startswith("close"):
                     channel.close()
                 with suppress(grpc.RpcError, grpc.FutureCancelledError):
                     call.result(30)
@@ -104,10 +122,12 @@ async def foreign_client(reached: Reached, upload_id: str, boundary: int, end: s
                 await stream.send_request()
                 for message in messages(upload_id, boundary):
                     await stream.send_message(message)
-                if end == "close":
+                if end.endswith("idle"):
+                    await taken(reached, upload_id, boundary)
+                if end.startswith("close"):
                     channel.close()
                     return
-                if end == "cancel":
+                if end.startswith("cancel"):
                     await stream.cancel()
                     return
                 if end == "half-close":
@@ -128,7 +148,7 @@ def configured(redis_url: str, redis_client: Redis, tmp_path: Path) -> Settings:
     return made._replace(ledger=LedgerSettings(ledger_url=redis_url, sweep_again_after=timedelta(0)))
 
 
-@pytest.mark.parametrize("end", ["cancel", "close", "deadline", "half-close"])
+@pytest.mark.parametrize("end", ["cancel", "cancel idle", "close", "close idle", "deadline", "half-close"])
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_stream_that_ends_early_finishes_nothing_and_leaves_nothing(
     configured: Settings, redis_url: str, client: str, end: str
