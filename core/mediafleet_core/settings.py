@@ -38,10 +38,12 @@ def read(part: type[_Part]) -> _Part:
 
 def _complaints(part: type[SettingsPart], error: ValidationError) -> list[str]:
     lines = []
+    aliased = {field.validation_alias: field for field in part.model_fields.values() if field.validation_alias}
     for problem in error.errors(include_input=False, include_url=False):
+        # A complaint about several settings together has no place; its own words name them.
         name = str(problem["loc"][0]) if problem["loc"] else ""
-        field = part.model_fields.get(name)
-        variable = name if field is None or field.validation_alias else PREFIX + name.upper()
+        field = part.model_fields.get(name) or aliased.get(name)
+        variable = PREFIX + name.upper() if name in part.model_fields and name not in aliased else name
         remedy = field.description if field is not None and field.description else ""
-        lines.append(" ".join(filter(None, [f"{variable or part.__name__}: {problem['msg']}.", remedy])))
+        lines.append(" ".join(filter(None, [f"{variable}:" if variable else "", f"{problem['msg']}.", remedy])))
     return lines

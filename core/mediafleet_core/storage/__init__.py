@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mediafleet_core.ports import ObjectStore
+from mediafleet_core.settings import SettingsError
 from mediafleet_core.storage.links import LinkSigner
 from mediafleet_core.storage.local import LocalStore
 from mediafleet_core.storage.measured import RETRIES, MeasuredStore
@@ -13,17 +14,23 @@ __all__ = ["Backend", "StorageSettings", "open_local", "open_store"]
 
 
 def open_store(settings: StorageSettings) -> ObjectStore:
-    """The store that the settings name, with every operation measured. Talks to no server yet."""
+    """The store that the settings name, with every operation measured. Talks to no server yet.
+
+    Raises SettingsError if a folder cannot be used.
+    """
     if settings.backend is Backend.LOCAL:
         return MeasuredStore(open_local(settings), billable=False)
     return MeasuredStore(S3Store(settings, on_retry=RETRIES.inc), billable=True)
 
 
 def open_local(settings: StorageSettings) -> LocalStore:
-    """The folder store, for the file server, which reads it directly."""
+    """The folder store, for the file server, which reads it directly. Raises SettingsError if it cannot be used."""
     if settings.storage_dir is None or settings.storage_signing_key is None:
         raise ValueError("these settings name no folder")
-    return LocalStore(settings.storage_dir, signer_of(settings), threads=settings.storage_connections)
+    try:
+        return LocalStore(settings.storage_dir, signer_of(settings), threads=settings.storage_connections)
+    except OSError as error:
+        raise SettingsError(f"MEDIAFLEET_STORAGE_DIR: the folder cannot be used ({error.strerror}).") from error
 
 
 def signer_of(settings: StorageSettings) -> LinkSigner:

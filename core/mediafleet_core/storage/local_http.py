@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from email.utils import format_datetime
 from typing import BinaryIO
 
@@ -87,10 +88,11 @@ async def _send(request: web.Request, link: Link, file: BinaryIO, stored: Stored
     await response.prepare(request)
     if request.method != "HEAD":
         file.seek(start)
-        while start < stop and (chunk := await asyncio.to_thread(file.read, min(CHUNK, stop - start))):
-            await response.write(chunk)
-            start += len(chunk)
-    await response.write_eof()
+        with suppress(ConnectionResetError):  # a player that seeks hangs up
+            while start < stop and (chunk := await asyncio.to_thread(file.read, min(CHUNK, stop - start))):
+                await response.write(chunk)
+                start += len(chunk)
+            await response.write_eof()
     return response
 
 
@@ -114,17 +116,16 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT; 2 if the settings are wrong."""
     try:
         settings = read(StorageSettings)
+        if settings.backend is not Backend.LOCAL:
+            raise SettingsError("MEDIAFLEET_STORAGE: the file server serves local storage only; set it to local.")
+        app = application(open_local(settings), signer_of(settings))
     except SettingsError as error:
         print(error, file=sys.stderr)
-        return 2
-    if settings.backend is not Backend.LOCAL:
-        print("MEDIAFLEET_STORAGE: the file server serves local storage only.", file=sys.stderr)
         return 2
     logs.configure("storage")
     where = metrics.address(settings.storage_address)
     structlog.get_logger(__name__).info("listening", address=str(where))
     # No access log: signed URLs are secrets while they live.
-    app = application(open_local(settings), signer_of(settings))
     web.run_app(app, host=where.host, port=where.port, access_log=None, print=None, shutdown_timeout=5)
     return 0
 

@@ -49,7 +49,12 @@ class StorageSettings(SettingsPart):
     storage_digest: BodyDigest = Field(BodyDigest.CRC32C, description="crc32c, or md5 if the server refuses CRC32C.")
 
     r2_enabled: bool | None = Field(None, validation_alias="R2_ENABLED")
-    r2_account_id: str = Field("", validation_alias="R2_ACCOUNT_ID", pattern=r"^([0-9a-f]{32})?$")
+    r2_account_id: str = Field(
+        "",
+        validation_alias="R2_ACCOUNT_ID",
+        pattern=r"^([0-9a-f]{32})?$",
+        description="The account's 32 hexadecimal digits.",
+    )
     r2_bucket_name: str = Field("", validation_alias="R2_BUCKET_NAME")
     r2_access_key_id: str = Field("", validation_alias="R2_ACCESS_KEY_ID")
     r2_secret_access_key: SecretStr = Field(SecretStr(""), validation_alias="R2_SECRET_ACCESS_KEY")

@@ -1,0 +1,180 @@
+"""What only the folder store has: its keys are paths, its URLs are its own, its file server is a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+import google_crc32c
+import pytest
+from pydantic import SecretStr
+
+from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.ports import ObjectStore
+from mediafleet_core.storage import Backend, StorageSettings, open_local, open_store
+from tests.conformance.conftest import local_store
+from tests.waiting import wait_until
+
+CONTENT = b"content"
+CRC32C = int(google_crc32c.value(CONTENT))
+KEY = "a key that only tests know"
+
+
+def files_below(folder: Path) -> list[str]:
+    return [found.relative_to(folder).as_posix() for found in folder.rglob("*") if found.is_file()]
+
+
+@pytest.fixture
+async def folder_store(tmp_path: Path) -> AsyncIterator[ObjectStore]:
+    async with local_store(tmp_path) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["../outside", "uploads/../../outside", "/etc/passwd", "a//b", "a/./b", "..", "a/", "", "a\0b", "a\\b", "a\nb"],
+)
+async def test_no_key_leaves_the_folder(folder_store: ObjectStore, tmp_path: Path, key: str) -> None:
+    for attempt in (
+        folder_store.put(key, [CONTENT], crc32c=CRC32C),
+        folder_store.begin_multipart(key),
+        folder_store.head(key),
+        folder_store.delete([key]),
+        folder_store.sign_url(key, timedelta(minutes=1), file_name="a"),
+    ):
+        with pytest.raises(MediafleetError) as raised:
+            await attempt
+        assert raised.value.reason is Reason.FIELD_INVALID
+    assert files_below(tmp_path) == []
+
+
+async def test_no_multipart_id_leaves_the_folder(folder_store: ObjectStore, tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    with pytest.raises(MediafleetError):
+        await folder_store.abort_multipart("o/1", "../precious")
+    assert (tmp_path / "precious").is_dir()
+
+
+async def test_nothing_but_objects_is_left_on_disk(folder_store: ObjectStore, tmp_path: Path) -> None:
+    await folder_store.put("t/o/1", [CONTENT], crc32c=CRC32C)
+    with pytest.raises(MediafleetError):
+        await folder_store.put("t/o/2", [CONTENT], crc32c=1)
+    assert files_below(tmp_path) == ["objects/t/o/1"]
+    await folder_store.delete(["t/o/1"])
+    assert files_below(tmp_path) == []
+    assert not (tmp_path / "objects/t").exists()
+
+
+async def test_a_damaged_file_is_reported(folder_store: ObjectStore, tmp_path: Path) -> None:
+    await folder_store.put("t/o/1", [CONTENT], crc32c=CRC32C)
+    path = tmp_path / "objects/t/o/1"
+    for damaged in (path.read_bytes()[:-5], b"", b"\xff" * 100):
+        path.write_bytes(damaged)
+        with pytest.raises(MediafleetError) as raised:
+            await folder_store.head("t/o/1")
+        assert raised.value.reason is Reason.STORED_OBJECT_CORRUPT
+
+
+async def test_what_a_crash_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    settings = StorageSettings(
+        storage=Backend.LOCAL,
+        storage_dir=tmp_path,
+        storage_signing_key=SecretStr(KEY),
+        storage_url="http://127.0.0.1:1",
+    )
+    await open_local(settings).close()
+    old, young = tmp_path / "tmp/old", tmp_path / "tmp/young"
+    for left in (old, young):
+        left.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    await open_local(settings).close()
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+async def test_the_file_server_says_what_is_wrong(folder_store: ObjectStore) -> None:
+    await folder_store.put("o/1", [CONTENT], crc32c=CRC32C)
+    url = await folder_store.sign_url("o/1", timedelta(minutes=1), file_name="a.html", content_type="text/html")
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url.replace("a.html", "b.html")) as answer:
+            assert (answer.status, "not valid" in await answer.text()) == (403, True)
+        async with session.get(url.split("?")[0]) as answer:
+            assert (answer.status, "not valid" in await answer.text()) == (403, True)
+        async with session.get(url.split("/o/1")[0] + "/" + quote("../../etc/passwd", safe="")) as answer:
+            assert answer.status in {403, 404}
+        async with session.post(url) as answer:
+            assert answer.status == 405
+        async with session.head(url) as answer:
+            assert (answer.status, answer.headers["Content-Length"], await answer.read()) == (200, "7", b"")
+        async with session.get(url, headers={"Range": "bytes=0-1", "If-Range": '"another"'}) as answer:
+            assert (answer.status, await answer.read()) == (200, CONTENT)
+        async with session.get(url, headers={"Range": "bytes=0-1,3-4"}) as answer:
+            assert (answer.status, await answer.read()) == (200, CONTENT)
+        async with session.get(url) as answer:
+            # An uploaded page gets no scripts.
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[StorageSettings, subprocess.Popen[bytes]]]:
+    """A folder store with `python -m mediafleet_core.storage.local_http` beside it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = StorageSettings(
+        storage=Backend.LOCAL, storage_dir=tmp_path, storage_address=address, storage_signing_key=SecretStr(KEY)
+    )
+    environment = {
+        "MEDIAFLEET_STORAGE_DIR": str(tmp_path),
+        "MEDIAFLEET_STORAGE_ADDRESS": address,
+        "MEDIAFLEET_STORAGE_SIGNING_KEY": KEY,
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "mediafleet_core.storage.local_http"], env=environment, stdout=subprocess.PIPE
+    ) as process:
+
+        def listening() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", int(address.rpartition(":")[2]))) == 0
+
+        try:
+            wait_until(listening, message="the file server to listen")
+            yield settings, process
+        finally:
+            process.kill()
+
+
+async def test_the_file_server_as_a_process(served: tuple[StorageSettings, subprocess.Popen[bytes]]) -> None:
+    settings, process = served
+    store = open_store(settings)
+    await store.put("o/1", [CONTENT], crc32c=CRC32C)
+    url = await store.sign_url("o/1", timedelta(minutes=1), file_name="a.jpg")
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert await answer.read() == CONTENT
+    await store.close()
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert b"signature=" not in output
+    assert KEY.encode() not in output
+
+
+def test_the_file_server_names_the_missing_setting() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "mediafleet_core.storage.local_http"],
+        env={},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert b"MEDIAFLEET_STORAGE_DIR" in ended.stderr
+    assert b"Traceback" not in ended.stderr
