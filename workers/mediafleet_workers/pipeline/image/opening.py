@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from contextlib import suppress
 
 from PIL import GifImagePlugin, Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
@@ -10,9 +11,9 @@ from mediafleet_core.failures import FailureCode, ProcessingError
 from mediafleet_workers.pipeline.image.damage import COMPLAINTS, complaints
 from mediafleet_workers.pipeline.image.work import Work
 
-# Pillow imports plugins when it first needs them, which a sandbox forbids.
+# Pillow imports plugins and mmap when it first needs them, which a sandbox forbids.
 Image.preinit()
-PLUGINS = (GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
+PRELOADED = (GifImagePlugin, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin, mmap)
 
 
 def open_within_limits(work: Work) -> None:
