@@ -47,7 +47,10 @@ class Failure(click.ClickException):
 def explained(error: MediafleetError) -> str:
     """Reason, message and next step, on one line."""
     step = NEXT_STEPS.get(error.reason) or NEXT_STEPS_BY_CODE.get(error.code.name, "")
-    message = f"{error.reason or error.code.name}: {plain(error.message)}"
+    message = plain(error.message)
+    if error.code.name == "UNAVAILABLE" and not error.reason:
+        message = f"no gateway answers ({message.rpartition(': ')[2]})"
+    message = f"{error.reason or error.code.name}: {message}"
     return f"{message}; {step}" if step else message
 
 

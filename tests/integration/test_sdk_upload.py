@@ -1,0 +1,241 @@
+"""Uploads by the SDK arrive whole, whatever happens on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import random
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from mediafleet import AsyncClient, ConcurrentWriter, DeadlineExceeded, Internal, Unavailable, UploadProgress
+from mediafleet.sending import CHUNK_SIZE
+from mediafleet.v1.uploads_pb2 import UploadState
+from tests.integration.scripted_gateway import Refusal, Relay, ScriptedGateway, serving
+
+Code = grpc.StatusCode
+LARGE = random.Random(1).randbytes(5 * CHUNK_SIZE + 12_345)
+
+
+@pytest.fixture
+async def gateway() -> ScriptedGateway:
+    return ScriptedGateway()
+
+
+@pytest.fixture
+async def address(gateway: ScriptedGateway) -> AsyncIterator[str]:
+    async with serving(gateway) as address:
+        yield address
+
+
+@pytest.fixture
+async def client(address: str) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(address, token="t-1", timeout=20) as client:
+        yield client
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+async def test_small_file_goes_in_one_call(gateway: ScriptedGateway, client: AsyncClient, tmp_path: Path) -> None:
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(b"small")
+    upload = await client.upload(file, collection="holiday", labels={"album": "summer"})
+    assert upload.state == UploadState.UPLOAD_STATE_QUEUED
+    assert (upload.display_name, upload.collection, dict(upload.labels)) == (
+        "photo.jpg",
+        "holiday",
+        {"album": "summer"},
+    )
+    assert gateway.content[upload.upload_id] == b"small"
+    assert [name for name, _, _ in gateway.calls] == ["UploadFile"]
+    assert gateway.tokens == {"Bearer t-1"}
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE])
+async def test_every_size_arrives(gateway: ScriptedGateway, client: AsyncClient, size: int) -> None:
+    upload = await client.upload(io.BytesIO(b"skipped" + LARGE[:size]), display_name="x")
+    assert gateway.content[upload.upload_id] == b"skipped" + LARGE[:size]
+
+
+async def test_file_object_is_read_from_where_it_stands(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    file = io.BytesIO(b"header" + LARGE)
+    file.seek(6)
+    upload = await client.upload(file, display_name="x")
+    assert gateway.content[upload.upload_id] == LARGE
+
+
+async def test_pipe_arrives(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"piped")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        upload = await client.upload(pipe, display_name="x")
+    assert gateway.content[upload.upload_id] == b"piped"
+
+
+async def test_text_file_is_refused(client: AsyncClient) -> None:
+    with pytest.raises(TypeError, match="binary"):
+        await client.upload(io.StringIO("text"))  # type: ignore[arg-type]
+
+
+async def test_file_that_shrinks_is_noticed(client: AsyncClient, tmp_path: Path) -> None:
+    file = tmp_path / "growing.bin"
+    file.write_bytes(LARGE)
+
+    def shrink(progress: UploadProgress) -> None:
+        if progress.bytes_sent:
+            os.truncate(file, CHUNK_SIZE)
+
+    with pytest.raises(ValueError, match="shorter"):
+        await client.upload(file, progress=shrink)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal(Code.UNAVAILABLE, "DRAINING", after=2, retry_after=0.01),
+        Refusal(Code.UNAVAILABLE, after=0),
+        Refusal(Code.INTERNAL, after=3),
+        Refusal(Code.INTERNAL, "INTERNAL", after=1),
+        Refusal(Code.DEADLINE_EXCEEDED, after=4),
+        Refusal(Code.RESOURCE_EXHAUSTED, "RATE_LIMITED", after=1, retry_after=0.01),
+        Refusal(Code.INVALID_ARGUMENT, "CHUNK_CHECKSUM_MISMATCH", after=2),
+    ],
+    ids=lambda refusal: f"{refusal.code.name}-{refusal.reason}-{refusal.after}",
+)
+async def test_goes_on_from_the_committed_size(gateway: ScriptedGateway, client: AsyncClient, refusal: Refusal) -> None:
+    gateway.refusals["WriteUpload"].append(refusal)
+    upload = await client.upload(LARGE, display_name="x")
+    assert gateway.content[upload.upload_id] == LARGE
+    assert gateway.called("WriteUpload")[1:] == [refusal.after * CHUNK_SIZE]
+
+
+async def test_answer_lost_after_the_finish(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    gateway.refusals["WriteUpload"].append(Refusal(Code.UNAVAILABLE, after=6))
+    upload = await client.upload(LARGE, display_name="x")
+    assert upload.state == UploadState.UPLOAD_STATE_QUEUED
+    assert gateway.called("WriteUpload") == [0, len(LARGE)]
+
+
+async def test_survives_a_wire_that_is_cut_again_and_again(gateway: ScriptedGateway, address: str) -> None:
+    relay = Relay()
+    cuts = 0
+
+    def cut(progress: UploadProgress) -> None:
+        nonlocal cuts
+        if progress.bytes_sent > (cuts + 1) * CHUNK_SIZE and cuts < 3:
+            cuts += 1
+            relay.cut()
+
+    async with relay.to(address) as near, AsyncClient(near, timeout=20) as client:
+        upload = await client.upload(LARGE, display_name="x", progress=cut)
+    assert gateway.content[upload.upload_id] == LARGE
+    assert relay.connections > 3
+
+
+async def test_waits_as_long_as_it_is_asked_to(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    gateway.refusals["UploadFile"].append(Refusal(Code.UNAVAILABLE, "LEDGER_UNAVAILABLE", retry_after=0.7))
+    await client.upload(b"x")
+    first, second = gateway.times("UploadFile")
+    assert second - first >= 0.7
+    assert len({request.request_id for request in gateway.called("UploadFile")}) == 1
+
+
+async def test_own_late_stream_may_abort_the_new_one_once(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    aborted = Refusal(Code.ABORTED, "CONCURRENT_WRITER", after=1)
+    gateway.refusals["WriteUpload"].extend([Refusal(Code.UNAVAILABLE, after=1), aborted])
+    upload = await client.upload(LARGE, display_name="x")
+    assert gateway.content[upload.upload_id] == LARGE
+
+
+async def test_another_writer_wins(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    gateway.refusals["WriteUpload"].append(Refusal(Code.ABORTED, "CONCURRENT_WRITER", after=1))
+    with pytest.raises(ConcurrentWriter):
+        await client.upload(LARGE, display_name="x")
+
+
+async def test_request_id_goes_on_where_another_process_stopped(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    gateway.refusals["WriteUpload"].append(Refusal(Code.ABORTED, "CONCURRENT_WRITER", after=3))
+    with pytest.raises(ConcurrentWriter):
+        await client.upload(LARGE, display_name="x", request_id="r-1")
+    await client.upload(LARGE, display_name="x", request_id="r-1")
+    assert gateway.called("WriteUpload") == [0, 3 * CHUNK_SIZE]
+    assert gateway.content["r-1"] == LARGE
+
+
+async def test_next_target_takes_over(gateway: ScriptedGateway, address: str) -> None:
+    async with AsyncClient(targets=[free_address(), address], timeout=20) as client:
+        upload = await client.upload(LARGE, display_name="x")
+    assert gateway.content[upload.upload_id] == LARGE
+
+
+async def test_next_target_is_not_kept_waiting_for_the_one_that_drains(gateway: ScriptedGateway, address: str) -> None:
+    draining = ScriptedGateway()
+    draining.refusals["GetUpload"].append(Refusal(Code.UNAVAILABLE, "DRAINING", retry_after=3600))
+    async with serving(draining) as other, AsyncClient(targets=[other, address], timeout=20) as client:
+        kept = gateway.keep("u-1")
+        assert await client.get("u-1") == kept
+
+
+async def test_gives_up_when_nothing_moves(gateway: ScriptedGateway, address: str) -> None:
+    gateway.refusals["WriteUpload"].extend([Refusal(Code.UNAVAILABLE)] * 100)
+    async with AsyncClient(address, timeout=0.5) as client:
+        with pytest.raises(Unavailable):
+            await client.upload(LARGE, display_name="x")
+
+
+async def test_a_fault_of_the_gateway_is_not_tried_for_ever(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    gateway.refusals["GetUpload"].extend([Refusal(Code.INTERNAL, "INTERNAL")] * 100)
+    with pytest.raises(Internal):
+        await client.get("u-1")
+    assert len(gateway.called("GetUpload")) == 4
+
+
+async def test_total_time_is_bounded(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    gateway.refusals["WriteUpload"].extend([Refusal(Code.UNAVAILABLE)] * 100)
+    with pytest.raises(DeadlineExceeded, match=r"0\.3 seconds"):
+        await client.upload(LARGE, display_name="x", timeout=0.3)
+
+
+async def test_retry_is_made_again_only_if_the_gateway_asks_for_it(
+    gateway: ScriptedGateway, client: AsyncClient
+) -> None:
+    gateway.keep("u-1")
+    gateway.refusals["RetryUpload"].append(Refusal(Code.UNAVAILABLE))
+    with pytest.raises(Unavailable):
+        await client.retry("u-1")
+    gateway.refusals["RetryUpload"].append(Refusal(Code.UNAVAILABLE, "DRAINING", retry_after=0.01))
+    assert (await client.retry("u-1")).upload_id == "u-1"
+
+
+async def test_progress_covers_both_legs_and_never_falls(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    gateway.refusals["WriteUpload"].append(Refusal(Code.UNAVAILABLE, after=2))
+    seen: list[UploadProgress] = []
+    upload = await client.upload(LARGE, display_name="x", wait=True, progress=seen.append)
+    assert upload.state == UploadState.UPLOAD_STATE_SUCCEEDED
+    percents = [each.percent for each in seen]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    assert max(percents[:-1]) < 100
+    assert seen[-1].bytes_sent == seen[-1].bytes_total == len(LARGE)
+    assert {"RECEIVING", "QUEUED", "SUCCEEDED"} <= {each.state for each in seen}
+
+
+async def test_cancelling_the_task_ends_the_stream(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    def stop(progress: UploadProgress) -> None:
+        if progress.bytes_sent:
+            task.cancel()
+
+    task = asyncio.create_task(client.upload(LARGE, display_name="x", progress=stop))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert all(upload.state == UploadState.UPLOAD_STATE_RECEIVING for upload in gateway.uploads.values())

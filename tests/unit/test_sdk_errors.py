@@ -1,0 +1,65 @@
+"""The SDK's errors are the inverse of the gateway's table."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from grpc.aio import AioRpcError, Metadata
+
+import mediafleet
+from mediafleet import MediafleetError
+from mediafleet.errors import BY_CODE, BY_REASON, FieldViolation, QuotaViolation, from_rpc_error
+from mediafleet_core import errors as core
+from mediafleet_core.errors import Reason
+from mediafleet_gateway.statuses import CODES, to_status
+
+
+def received(error: core.MediafleetError) -> MediafleetError:
+    status = to_status(error)
+    trailers = Metadata(("grpc-status-details-bin", status.SerializeToString()))
+    return from_rpc_error(AioRpcError(CODES[error.reason], Metadata(), trailers, status.message))
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_arrives_as_it_left(reason: Reason) -> None:
+    error = received(core.MediafleetError(reason, "so it is", metadata={"committedSize": "7"}))
+    assert (error.code, error.reason, error.message) == (CODES[reason], reason, "so it is")
+    assert error.metadata == {"committedSize": "7"}
+    assert isinstance(error, BY_CODE[CODES[reason]])
+    assert type(error) is BY_REASON.get(reason, BY_CODE[CODES[reason]])
+
+
+def test_reasons_with_a_class_of_their_own_exist() -> None:
+    assert set(BY_REASON) <= set(Reason)
+
+
+def test_field_violations_arrive() -> None:
+    error = received(core.invalid_field("spec.display_name", "must not be empty"))
+    assert error.violations == (FieldViolation("spec.display_name", "must not be empty"),)
+
+
+def test_quota_violations_arrive() -> None:
+    quota = core.QuotaViolation("stored-bytes", "10 of 10 bytes used")
+    error = received(core.MediafleetError(Reason.QUOTA_EXCEEDED, "full", quotas=[quota]))
+    assert error.quotas == (QuotaViolation("stored-bytes", "10 of 10 bytes used"),)
+
+
+def test_the_time_to_wait_arrives() -> None:
+    assert received(core.MediafleetError(Reason.DRAINING, "later", retry_after=1.5)).retry_after == 1.5
+
+
+@pytest.mark.parametrize("details", [b"\xff\xff", b"", b"\x08\x05"])
+def test_details_that_contradict_the_status_are_no_details(details: bytes) -> None:
+    trailers = Metadata(("grpc-status-details-bin", details))
+    error = from_rpc_error(AioRpcError(grpc.StatusCode.UNAVAILABLE, Metadata(), trailers, "proxy"))
+    assert (type(error).__name__, error.reason, error.message) == ("Unavailable", "", "proxy")
+
+
+def test_an_unknown_status_is_still_typed() -> None:
+    error = from_rpc_error(AioRpcError(grpc.StatusCode.ALREADY_EXISTS, Metadata(), Metadata(), "odd"))
+    assert (type(error), error.code) == (MediafleetError, grpc.StatusCode.ALREADY_EXISTS)
+
+
+def test_every_exported_name_exists() -> None:
+    assert all(getattr(mediafleet, name).__name__ for name in mediafleet.__all__ if name != "UploadState")
+    assert mediafleet.UploadState.Value("UPLOAD_STATE_SUCCEEDED") == 5
