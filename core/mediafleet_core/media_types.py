@@ -19,6 +19,9 @@ class MediaKind(StrEnum):
 _BY_PREFIX = {"image": MediaKind.IMAGE, "audio": MediaKind.AUDIO, "video": MediaKind.VIDEO}
 _DOCUMENTS = frozenset({"application/pdf"})
 
+# Python's own table, and not the machine's, which differs from one to the next and which the sandbox cannot read.
+_BY_EXTENSION = mimetypes.MimeTypes()
+
 UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 """Declarations that say nothing about the content."""
 
@@ -35,4 +38,4 @@ def declared_type(content_type: str, display_name: str) -> str:
     """The content type that the caller declares: in words, or by the file name's extension; "" if neither."""
     if content_type.lower() not in UNTYPED:
         return content_type.lower()
-    return mimetypes.guess_type(display_name, strict=False)[0] or ""
+    return _BY_EXTENSION.guess_type(display_name, strict=False)[0] or ""
