@@ -71,6 +71,10 @@ BAD_SPECS = {
     "spec.processing": pb.UploadSpec(
         display_name="a", processing=pb.Processing(preset="p", steps=[pb.ProcessingStep(name="s")])
     ),
+    "spec.processing.preset": pb.UploadSpec(display_name="a", processing=pb.Processing(preset="sepia")),
+    "spec.processing.steps[0].name": pb.UploadSpec(
+        display_name="a", processing=pb.Processing(steps=[pb.ProcessingStep(name="rotate")])
+    ),
     "spec.transfer": pb.UploadSpec(display_name="a", transfer=99),  # type: ignore[arg-type]
     "spec.priority": pb.UploadSpec(display_name="a", priority=99),  # type: ignore[arg-type]
 }

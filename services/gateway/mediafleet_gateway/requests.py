@@ -8,6 +8,7 @@ from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.events import Cursor
 from mediafleet_core.identity import BatchId, UploadId
 from mediafleet_core.ports import UploadFilter
+from mediafleet_core.processing import picture_sizes
 from mediafleet_core.uploads import Checksums, Priority, Processing, ProcessingStep, Transfer, UploadSpec
 from mediafleet_gateway.convert import KINDS, PRIORITIES, STATES, TRANSFERS
 from mediafleet_gateway.validation import MAX_DISPLAY_NAME, MAX_REQUEST_ID, Fields
@@ -66,6 +67,7 @@ def spec_from_proto(message: pb.UploadSpec, field: str = "spec") -> UploadSpec:
     checksums = _checksums(fields, f"{field}.checksums", message.checksums)
     processing = _processing(fields, f"{field}.processing", message.processing)
     fields.check()
+    picture_sizes(processing, field=f"{field}.processing")
     return UploadSpec(
         display_name=message.display_name,
         content_type=message.content_type,
