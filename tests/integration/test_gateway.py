@@ -71,6 +71,15 @@ async def test_a_listing_goes_on_where_the_page_before_ended(reached: Reached) -
     assert first.total_size == 5
 
 
+async def test_a_page_never_exceeds_what_clients_take(reached: Reached) -> None:
+    labels = {f"label{number}": "x" * 255 for number in range(64)}
+    for _ in range(250):
+        await create(reached, labels=labels)
+    found = await pages(reached, page_size=1000)
+    assert len(found) > 1
+    assert sum(map(len, found)) == 250
+
+
 async def test_a_page_token_is_bound_to_its_listing_and_tenant(reached: Reached) -> None:
     for name in "abc":
         await create(reached, display_name=name)
@@ -318,6 +327,7 @@ async def test_without_a_key_everyone_is_the_local_tenant(redis_url: str, redis_
         ("MEDIAFLEET_GATEWAY_ADDRESS", "nowhere", "MEDIAFLEET_GATEWAY_ADDRESS"),
         ("MEDIAFLEET_TOKEN_KEY", "short", "MEDIAFLEET_TOKEN_KEY"),
         ("MEDIAFLEET_TENANTS", '{"acme": {"bytes": 1}}', "MEDIAFLEET_TENANTS"),
+        ("MEDIAFLEET_TENANTS", '{"No Name": {}}', "MEDIAFLEET_TENANTS"),
     ],
 )
 def test_settings_that_are_unsafe_or_wrong_are_named(

@@ -12,6 +12,9 @@ from mediafleet_core.identity import TenantId
 
 DEFAULT_SIZE = 50
 LARGEST_SIZE = 1000
+LARGEST_BYTES = 3 << 20
+"""Clients refuse messages over 4 MiB unless told otherwise."""
+
 _DIGEST_SIZE = 12
 
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, InstanceOf, SecretStr, field_valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
-from mediafleet_core.identity import TenantId
+from mediafleet_core.identity import TenantId, is_name
 from mediafleet_core.quotas import Limits
 from mediafleet_core.settings import SettingsPart
 from mediafleet_core.telemetry.metrics import address
@@ -22,9 +22,12 @@ def _tenants(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return msgspec.json.decode(value or "{}", type=dict[str, Limits])
+        tenants = msgspec.json.decode(value or "{}", type=dict[str, Limits])
     except msgspec.DecodeError as error:
         raise ValueError(str(error)) from None
+    if not all(map(is_name, tenants)):
+        raise ValueError("a tenant's name must be 1 to 63 of a-z, 0-9, dot, dash and underscore")
+    return tenants
 
 
 class GatewaySettings(SettingsPart):

@@ -45,21 +45,25 @@ class Uploads(UploadServiceServicer):
         return pb.GetUploadResponse(upload=upload_to_proto(upload))
 
     async def ListUploads(self, request: pb.ListUploadsRequest, context: Context) -> pb.ListUploadsResponse:
-        """One page."""
+        """One page; shorter than asked for where it would be more than clients take in one message."""
         tenant = caller().tenant
         which = requests.filter_from_proto(request.filter)
         size = paging.page_size(request.page_size)
         if request.order_by not in _OLDEST_FIRST:
             raise invalid_field("order_by", "must be `create_time desc` or `create_time`")
         after = paging.decode(tenant, request)
-        page = await self._ledger.list(
-            tenant, which, limit=size, after=after, oldest_first=_OLDEST_FIRST[request.order_by]
-        )
-        return pb.ListUploadsResponse(
-            uploads=map(upload_to_proto, page.uploads),
-            next_page_token=paging.encode(tenant, request, page.next_after),
-            total_size=page.total,
-        )
+        while True:
+            page = await self._ledger.list(
+                tenant, which, limit=size, after=after, oldest_first=_OLDEST_FIRST[request.order_by]
+            )
+            response = pb.ListUploadsResponse(
+                uploads=map(upload_to_proto, page.uploads),
+                next_page_token=paging.encode(tenant, request, page.next_after),
+                total_size=page.total,
+            )
+            if size == 1 or response.ByteSize() <= paging.LARGEST_BYTES:
+                return response
+            size = max(1, size // 2)
 
     async def UpdateUpload(self, request: pb.UpdateUploadRequest, context: Context) -> pb.UpdateUploadResponse:
         """Caption and labels, as the mask says."""
