@@ -1,0 +1,191 @@
+"""Runs jobs: answers bells, drives each claimed job through its stages, and brings every one to an end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+
+from mediafleet_core import manifest
+from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.failures import FailureCode, ProcessingError
+from mediafleet_core.media_types import MediaKind
+from mediafleet_core.ports import Claim, Ledger, ObjectStore, Outcome, Verdict
+from mediafleet_core.uploads import State, Upload
+from mediafleet_workers import metrics
+from mediafleet_workers.jobs.failing import failed_attempt
+from mediafleet_workers.jobs.fetch import fetch
+from mediafleet_workers.jobs.job import Job, JobFolder
+from mediafleet_workers.jobs.lease import Stop, hold
+from mediafleet_workers.jobs.process import process
+from mediafleet_workers.jobs.store import store_renditions
+from mediafleet_workers.sandbox.sandbox import Sandbox
+from mediafleet_workers.scratch import Scratch
+from mediafleet_workers.settings import JobSettings
+
+_log = structlog.get_logger(__name__)
+
+_SETTLE_INTERVAL = 0.2
+"""Seconds between two tries to tell a ledger that does not answer."""
+
+
+class _Stopped(Exception):
+    """The job was stopped in the middle; its child is dead."""
+
+    def __init__(self, why: Stop) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class JobRunner:
+    """Any number of jobs at once; the caller bounds them."""
+
+    def __init__(
+        self, ledger: Ledger, store: ObjectStore, sandbox: Sandbox, scratch: Scratch, settings: JobSettings, worker: str
+    ) -> None:
+        """`worker` is the name under which attempts are recorded."""
+        self._ledger, self._store, self._sandbox, self._scratch = ledger, store, sandbox, scratch
+        self._settings, self._worker = settings, worker
+        self._drained = asyncio.Event()
+
+    async def answer(self, kind: MediaKind) -> None:
+        """Claim one upload of this kind, if any is due, and bring its attempt to an end. Raises nothing expected."""
+        try:
+            claim = await self._ledger.claim([kind], self._worker, self._settings.job_lease)
+        except MediafleetError as error:
+            _log.warning("claim_failed", kind=kind, reason=error.reason)
+            return
+        if claim is None:
+            metrics.DUPLICATES.inc()
+            return
+        await self.run(claim)
+
+    def give_back(self) -> None:
+        """Stop every running job and return it to its queue; no attempt is counted."""
+        self._drained.set()
+
+    async def run(self, claim: Claim) -> None:
+        """One attempt, from its claim to whatever end it finds."""
+        job, kind = Job(claim), claim.upload.kind
+        metrics.STARTED.labels(kind).inc()
+        metrics.QUEUE_WAIT.labels(kind).observe(claim.waited.total_seconds())
+        with (
+            structlog.contextvars.bound_contextvars(
+                upload_id=job.upload.upload_id, tenant=job.upload.tenant, attempt=job.upload.attempt
+            ),
+            metrics.IN_PROGRESS.labels(kind).track_inprogress(),
+        ):
+            outcome = await self._to_its_end(job)
+            metrics.FINISHED.labels(kind, outcome).inc()
+            _log.info("job_ended", outcome=outcome, stage=job.stage_name)
+
+    async def _to_its_end(self, job: Job) -> str:
+        try:
+            try:
+                async with self._scratch.job_folder() as folder:
+                    outcome = await self._held(job, JobFolder(folder))
+            except _Stopped as stopped:
+                return await self._stop(job, stopped.why)
+            except Exception as error:
+                return await self._fail(job, error)
+            return await self._commit(job, outcome)
+        except MediafleetError as error:
+            if error.reason is not Reason.LEDGER_UNAVAILABLE:
+                raise
+            _log.error("job_end_not_recorded", reason=error.reason)  # its lease ends, and another does it again
+            return "lost"
+
+    async def _held(self, job: Job, folder: JobFolder) -> Outcome:
+        """The stages while the lease is held. Raises _Stopped when it is not, and what the stages raise."""
+        work = asyncio.create_task(self._work(job, folder))
+        holder = asyncio.create_task(hold(job, self._ledger, self._settings, self._drained))
+        try:
+            await asyncio.wait([work, holder], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (work, holder):
+                task.cancel()
+            await asyncio.wait([work, holder])
+        if work.cancelled():
+            raise _Stopped(holder.result())
+        return work.result()
+
+    async def _work(self, job: Job, folder: JobFolder) -> Outcome:
+        with job.stage("fetch"):
+            checksums = await fetch(job, self._store, folder.original)
+        with job.stage("process"):
+            result = await process(job, self._sandbox, folder, self._settings)
+        with job.stage("store"):
+            renditions = await store_renditions(job, self._store, folder.target, result)
+        return Outcome(
+            kind=result.kind,
+            content_type=result.content_type,
+            checksums=checksums,
+            renditions=renditions,
+            media_info=result.media_info,
+            timings=tuple(job.timings),
+        )
+
+    async def _commit(self, job: Job, outcome: Outcome) -> str:
+        with job.stage("commit"):
+            upload = await self._settle(lambda op: self._ledger.commit(job.upload.upload_id, job.fence, outcome, op=op))
+        if upload is None:
+            verdict = await self._ledger.renew(job.upload.upload_id, job.fence, self._settings.job_lease)
+            return await self._stop(job, Stop.CANCELLED if verdict is Verdict.CANCELLING else Stop.LEASE_LOST)
+        try:
+            await manifest.write(self._store, self._ledger, upload)
+        except MediafleetError as error:
+            _log.warning("manifest_postponed", reason=error.reason)
+        return "succeeded"
+
+    async def _stop(self, job: Job, why: Stop) -> str:
+        if job.stage_name == "process":
+            metrics.KILLS.labels(why).inc()
+        if why is Stop.LEASE_LOST:
+            return "lost"
+        await self._discard(job)
+        upload = await self._settle(lambda op: self._ledger.release(job.upload.upload_id, job.fence, op=op))
+        if upload is None:
+            return "lost"
+        return "cancelled" if upload.state is State.CANCELLED else "released"
+
+    async def _fail(self, job: Job, error: Exception) -> str:
+        failed = failed_attempt(job, error, self._worker, self._settings)
+        unexpected = None if isinstance(error, ProcessingError | MediafleetError) else error
+        _log.warning(
+            "attempt_failed", code=failed.code, stage=failed.stage, evidence=failed.record.evidence, exc_info=unexpected
+        )
+        await self._discard(job)
+        upload = await self._settle(
+            lambda op: self._ledger.fail_attempt(job.upload.upload_id, job.fence, failed, op=op)
+        )
+        match upload:
+            case None:
+                return "lost"
+            case Upload(state=State.CANCELLED):
+                return "cancelled"
+            case Upload(state=State.QUEUED):
+                return "retried"
+        return "timed_out" if failed.code is FailureCode.TIMED_OUT else "failed"
+
+    async def _discard(self, job: Job) -> None:
+        """Delete what this attempt stored; the ledger plans a sweep of its prefix too."""
+        try:
+            if job.stored:
+                await self._store.delete(job.stored)
+        except MediafleetError as error:
+            _log.warning("discard_postponed", reason=error.reason)
+
+    async def _settle(self, step: Callable[[str], Awaitable[Upload | None]]) -> Upload | None:
+        """A last step, repeated under the same name while the ledger does not answer, within the job's patience."""
+        op = uuid4().hex
+        deadline = time.monotonic() + self._settings.job_patience.total_seconds()
+        while True:
+            try:
+                return await step(op)
+            except MediafleetError as error:
+                if error.reason is not Reason.LEDGER_UNAVAILABLE or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(_SETTLE_INTERVAL)

@@ -1,0 +1,70 @@
+"""The third stage: renditions, from scratch to storage, below the prefix of this attempt's fence."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import stat
+from pathlib import Path
+
+from mediafleet_core.failures import FailureCode, ProcessingError
+from mediafleet_core.ports import ObjectStore
+from mediafleet_core.uploads import Rendition
+from mediafleet_workers.jobs.job import Job
+from mediafleet_workers.pipeline.job import PipelineResult, RenditionFile
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_CONTENT_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,80}")
+_LAST_PUT = 0.5
+"""Seconds that a cancelled job waits for a put that is under way, so that what it stores can be deleted."""
+
+
+async def store_renditions(job: Job, store: ObjectStore, target: Path, result: PipelineResult) -> tuple[Rendition, ...]:
+    """Every rendition, stored and measured. What a child names is checked, for it decoded somebody's file."""
+    renditions = []
+    for number, made in enumerate(result.renditions):
+        job.advance(number / len(result.renditions), items_done=number, items_total=len(result.renditions))
+        path = target / made.file_name
+        size = await asyncio.to_thread(_checked_size, made, path)
+        key = job.keys.rendition(job.fence, made.name, path.suffix)
+        job.stored.append(key)
+        await _put(store, key, path, made.content_type)
+        renditions.append(
+            Rendition(
+                name=made.name,
+                key=key,
+                content_type=made.content_type,
+                size_bytes=size,
+                sha256=await asyncio.to_thread(_sha256, path),
+                width=made.width,
+                height=made.height,
+            )
+        )
+    return tuple(renditions)
+
+
+def _checked_size(made: RenditionFile, path: Path) -> int:
+    named = _NAME.fullmatch(made.name) and _FILE_NAME.fullmatch(made.file_name)
+    if not named or not _CONTENT_TYPE.fullmatch(made.content_type):
+        raise ProcessingError(FailureCode.WORKER_CRASHED, evidence="a rendition's name or type is malformed")
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        raise ProcessingError(FailureCode.WORKER_CRASHED, evidence="a rendition is no plain file")
+    return status.st_size
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+async def _put(store: ObjectStore, key: str, path: Path, content_type: str) -> None:
+    put = asyncio.create_task(store.put_file(key, path, content_type=content_type))
+    try:
+        await asyncio.shield(put)
+    except asyncio.CancelledError:
+        await asyncio.wait([put], timeout=_LAST_PUT)
+        put.cancel()
+        raise

@@ -1,0 +1,75 @@
+"""A worker process put together: how it starts, drains and stops."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import structlog
+from dramatiq import Worker
+
+from mediafleet_core.telemetry.metrics import Address, serve
+from mediafleet_workers.housekeeping import Housekeeping
+from mediafleet_workers.jobs.runner import JobRunner
+from mediafleet_workers.sandbox.sandbox import Sandbox
+from mediafleet_workers.settings import WorkerSettings
+
+_log = structlog.get_logger(__name__)
+
+_LAST_STEPS = 5.0
+"""Seconds that the ends of given back jobs may take."""
+
+
+class WorkerProcess:
+    """Made by `bootstrap.build`."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        sandbox: Sandbox,
+        runner: JobRunner,
+        bells: Worker,
+        housekeeping: Housekeeping,
+        resources: AsyncExitStack,
+    ) -> None:
+        """`resources` are released at the end."""
+        self._settings, self._sandbox, self._runner = settings, sandbox, runner
+        self._bells, self._housekeeping, self._resources = bells, housekeeping, resources
+        self._stopping = asyncio.Event()
+        self._keeping: asyncio.Task[None] | None = None
+        self._listening = False
+        self.metrics_address: Address | None = None
+
+    async def start(self) -> None:
+        """Begin to work. Raises SandboxUnavailable, OSError when the metrics page cannot listen."""
+        await self._sandbox.start(strict=self._settings.environment == "production")
+        page = serve(self._settings.metrics_address, "worker")
+        self._resources.push_async_callback(asyncio.to_thread, page.close)
+        self.metrics_address = page.address
+        self._keeping = asyncio.create_task(self._housekeeping.run(self._stopping))
+        self._bells.start()
+        self._listening = True
+        _log.info(
+            "ready", kinds=self._settings.worker_kinds, slots=self._settings.worker_slots, metrics=str(page.address)
+        )
+
+    async def drain(self) -> None:
+        """Claim nothing more; let jobs go on for the grace, then give the rest back without counting an attempt."""
+        _log.info("draining")
+        grace = self._settings.worker_grace.total_seconds()
+        stopped = asyncio.create_task(asyncio.to_thread(self._bells.stop, round((grace + _LAST_STEPS) * 1000)))
+        self._listening = False
+        await asyncio.wait([stopped], timeout=grace)
+        self._runner.give_back()
+        await stopped
+
+    async def stop(self) -> None:
+        """End at once: running jobs are given back. Safe after `drain`, and after a failed start."""
+        self._runner.give_back()
+        if self._listening:
+            self._listening = False
+            await asyncio.to_thread(self._bells.stop, round(_LAST_STEPS * 1000))
+        self._stopping.set()
+        if self._keeping is not None:
+            await self._keeping
+        await self._resources.aclose()
