@@ -400,6 +400,12 @@ async def test_a_manifest_is_due_until_it_is_written(ledger: RedisLedger, redis_
     assert [each.upload_id for each in await ledger.manifests(10)] == [upload.upload_id]
     await ledger.manifest_written(done)
     assert await ledger.manifests(10) == []
+    changed = await ledger.update(upload.upload_id, ANN, caption="new")
+    await redis_client.zadd("mf:manifests", {upload.upload_id: 0}, xx=True)
+    await ledger.manifest_written(done)  # of an older revision
+    assert [each.caption for each in await ledger.manifests(10)] == ["new"]
+    await ledger.manifest_written(changed)
+    assert await ledger.manifests(10) == []
 
 
 async def test_one_owner_leads_until_its_lease_ends(ledger: RedisLedger) -> None:

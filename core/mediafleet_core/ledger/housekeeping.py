@@ -71,8 +71,7 @@ class HousekeepingSteps(Reading):
 
     async def manifest_written(self, upload: Upload) -> None:
         """The manifest stands beside the bytes."""
-        async with self._connection.guarded() as redis:
-            await redis.zrem(self._connection.key("manifests"), upload.upload_id)
+        await self._connection.run("manifest_written", id=upload.upload_id, revision=upload.revision)
 
 
 def _sweep(token: str) -> Sweep:
