@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import get_type_hints
 
-from mediafleet_workers.bootstrap import Settings as WorkerSettings
+import click
 
 from mediafleet_core.settings import PREFIX, SettingsPart
 from mediafleet_core.storage import StorageSettings
 from mediafleet_devserver.devserver import DevServer
 from mediafleet_gateway.bootstrap import Settings as GatewaySettings
+from mediafleet_workers.bootstrap import Settings as WorkerSettings
 
 WARNING = """\
 ==========================================================================
@@ -35,7 +36,7 @@ def announce(server: DevServer, say: Callable[[str], None]) -> None:
         say(f"{'' if number else 'Metrics':12}{url}")
     say(f"Gateways    {', '.join(endpoints.gateways)}")
     say("")
-    say(WARNING)
+    say(click.style(WARNING, fg="yellow", bold=True))
 
 
 def _settings(server: DevServer) -> Iterator[str]:
@@ -66,7 +67,7 @@ def _values(part: type[SettingsPart], environment: Mapping[str, str]) -> Iterato
         alias = field.validation_alias
         variable = alias if isinstance(alias, str) else PREFIX + name.upper()
         value = environment.get(variable, field.get_default(call_default_factory=True))
-        if value in ("", None, {}):
+        if not value and value != 0:
             yield variable, "(not set)"
         else:
             yield variable, "(set)" if "SecretStr" in str(field.annotation) else str(value)

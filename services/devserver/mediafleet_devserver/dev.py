@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
+
+import click
 
 from mediafleet_devserver.announcement import announce
 from mediafleet_devserver.devserver import DevServer
@@ -18,7 +19,7 @@ def run(options: Options) -> int:
     try:
         return run_until_interrupted(_serve(server), 0, server.kill)
     except DevServerError as error:
-        print(f"mediafleet dev: {error}", file=sys.stderr)
+        click.echo(f"mediafleet dev: {error}", err=True)
         return 1
 
 
@@ -35,4 +36,4 @@ async def _serve(server: DevServer) -> int:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    click.echo(line)

@@ -108,7 +108,7 @@ def _invite(server: DevServer, gateway: str) -> None:
     _say(f"Data      {server.data.path} (logs below; tokens in endpoints.json)")
     _say("")
     _say(ready_to_paste(server.data, gateway))
-    _say(WARNING)
+    _say(click.style(WARNING, fg="yellow", bold=True))
     _say("Serving until Ctrl-C; the data stays for the next start.")
 
 

@@ -17,6 +17,9 @@ from mediafleet_devserver.redis_server import RedisNotFoundError, free_port, red
 HOST = "127.0.0.1"
 OTHER_KINDS = "AUDIO,VIDEO,DOCUMENT,OTHER"
 
+SHORT_GRACES = {"MEDIAFLEET_DRAIN_GRACE": "00:00:03", "MEDIAFLEET_WORKER_GRACE": "00:00:03"}
+"""Who presses Ctrl-C waits for the end; what is cut off goes on at the next start."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -44,8 +47,13 @@ def make_plan(options: Options, data: DataDir) -> Plan:
     # The developer's own MEDIAFLEET_* reach the children, unless they are what the dev server decides. Credentials of
     # a real bucket do not: no experiment may end up there.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("R2_")}
-    shared = {"MEDIAFLEET_ENVIRONMENT": "development", "MEDIAFLEET_DRAIN_GRACE": "PT3S", **redis_urls}
-    environment = {**inherited, **shared, **storage_settings}
+    environment = {
+        **SHORT_GRACES,
+        **inherited,
+        "MEDIAFLEET_ENVIRONMENT": "development",
+        **redis_urls,
+        **storage_settings,
+    }
     gateways = [
         _gateway(number, options.gateway_port + number, environment, data) for number in range(options.gateways)
     ]
@@ -119,6 +127,7 @@ def _gateway(number: int, port: int, environment: Mapping[str, str], data: DataD
 def _worker(name: str, kinds: str, environment: Mapping[str, str], data: DataDir) -> ChildSpec:
     metrics = f"{HOST}:{free_port()}"
     own = {
+        "MEDIAFLEET_WORKER_NAME": name,
         "MEDIAFLEET_WORKER_KINDS": kinds,
         "MEDIAFLEET_METRICS_ADDRESS": metrics,
         "MEDIAFLEET_SCRATCH_DIR": str(data.folder("scratch", name)),
