@@ -145,11 +145,18 @@ def event_to_proto(message: events.Message, heartbeat: timedelta, upload: Upload
             made.upload_id, made.sequence = event.upload_id, event.sequence
     match event:
         case events.StateChanged():
-            made.state_changed.state = STATES[event.state]
-            if event.previous is not None:
-                made.state_changed.previous_state = STATES[event.previous]
-            if upload is not None:
-                made.state_changed.upload.CopyFrom(upload_to_proto(upload))
+            made.state_changed.CopyFrom(
+                pb.StateChange(
+                    previous_state=STATES[event.previous] if event.previous is not None else None,
+                    state=STATES[event.state],
+                    upload=upload_to_proto(upload) if upload is not None else None,
+                    progress=progress_to_proto(event.progress),
+                    attempt=event.attempt,
+                    max_attempts=event.max_attempts,
+                    next_attempt_time=timestamp(event.next_attempt_time),
+                    failure=failure_to_proto(event.failure),
+                )
+            )
         case events.ProgressMade():
             made.progress.CopyFrom(progress_to_proto(event.progress))
         case events.Deleted():
