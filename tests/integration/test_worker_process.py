@@ -1,0 +1,106 @@
+"""The worker as a process of its own: a clean end, and what its violent end leaves to others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from mediafleet_core.uploads import State
+from tests.processes import alive, descendants
+from tests.waiting import eventually
+from tests.workers import Shop, open_shop, settings, working
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def shop(redis_url: str, redis_client: Redis, tmp_path: Path) -> AsyncIterator[Shop]:
+    async with open_shop(settings(redis_url, tmp_path)) as opened:
+        yield opened
+
+
+def environment(shop: Shop) -> dict[str, str]:
+    """What a worker of this shop is told."""
+    return {
+        "PYTHONPATH": str(ROOT),
+        "MEDIAFLEET_LEDGER_URL": shop.settings.ledger.ledger_url,
+        "MEDIAFLEET_BROKER_URL": shop.settings.queue.broker_url,
+        "MEDIAFLEET_STORAGE": "local",
+        "MEDIAFLEET_STORAGE_DIR": str(shop.settings.storage.storage_dir),
+        "MEDIAFLEET_STORAGE_SIGNING_KEY": "signing key of tests",
+        "MEDIAFLEET_SCRATCH_DIR": str(shop.settings.worker.scratch_dir),
+        "MEDIAFLEET_WORKER_PLUGINS": "tests.poison",
+        "MEDIAFLEET_JOB_LEASE": "PT1S",
+    }
+
+
+@contextmanager
+def process(shop: Shop, **changed: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m mediafleet_workers`; gone at the end."""
+    started = subprocess.Popen([sys.executable, "-m", "mediafleet_workers"], env={**environment(shop), **changed})
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.wait()
+
+
+async def test_sigterm_ends_it_cleanly_with_everything_it_started(shop: Shop) -> None:
+    with process(shop) as worker:
+        upload = await shop.bring(b"content")
+        await shop.reaches(upload.upload_id, State.SUCCEEDED)
+        family = descendants(worker.pid)
+        worker.terminate()
+
+        async def ended() -> bool:
+            return worker.poll() is not None
+
+        await eventually(ended)
+        assert worker.returncode == 0
+        assert not any(alive(pid) for pid in family)
+        assert list(shop.settings.worker.scratch_dir.iterdir()) == []
+
+
+async def test_after_sigkill_another_worker_does_the_job_and_removes_the_scratch(shop: Shop) -> None:
+    upload = await shop.bring(b"POISON:hold\n")
+    with process(shop) as worker:
+        await shop.reaches(upload.upload_id, State.PROCESSING)
+
+        async def at_work() -> bool:
+            return len(descendants(worker.pid)) >= 2
+
+        await eventually(at_work)
+        family = descendants(worker.pid)
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+
+    async def gone() -> bool:
+        return not any(alive(pid) for pid in family)
+
+    await eventually(gone)
+    assert shop.scratch_files() != []
+    harmless = shop.settings.sandbox.model_copy(update={"worker_plugins": ()})
+    async with working(shop.settings._replace(sandbox=harmless)):
+        done = await shop.reaches(upload.upload_id, State.SUCCEEDED, State.FAILED)
+    assert (done.state, done.attempt) == (State.SUCCEEDED, 1)
+    assert shop.scratch_files() == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("MEDIAFLEET_WORKER_KINDS", "PAPER"), ("MEDIAFLEET_STORAGE_SIGNING_KEY", "short")]
+)
+def test_wrong_settings_are_named(variable: str, value: str) -> None:
+    told = {"MEDIAFLEET_STORAGE": "local", "MEDIAFLEET_STORAGE_DIR": "unused", variable: value}
+    ended = subprocess.run(
+        [sys.executable, "-m", "mediafleet_workers"], env=told, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert variable in ended.stderr
