@@ -147,7 +147,7 @@ def event_to_proto(message: events.Message, heartbeat: timedelta, upload: Upload
         case events.StateChanged():
             made.state_changed.CopyFrom(
                 pb.StateChange(
-                    previous_state=STATES[event.previous] if event.previous is not None else None,
+                    previous_state=STATES[event.previous] if event.previous else pb.UPLOAD_STATE_UNSPECIFIED,
                     state=STATES[event.state],
                     upload=upload_to_proto(upload) if upload is not None else None,
                     progress=progress_to_proto(event.progress),
