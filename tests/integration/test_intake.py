@@ -273,6 +273,26 @@ async def test_parts_that_the_storage_dropped_fail_the_upload(here: Site) -> Non
     assert await here.objects() == []
 
 
+@pytest.mark.parametrize(
+    ("found", "reason"), [(None, Reason.ORIGINAL_MISSING), (b"other", Reason.STORED_OBJECT_CORRUPT)]
+)
+async def test_a_tail_that_the_storage_lost_fails_the_upload(here: Site, found: bytes | None, reason: Reason) -> None:
+    upload = await here.created()
+    writer = await opened(here, upload)
+    await writer.write(0, b"bytes")
+    await writer.suspend()
+    (key,) = await here.objects()
+    if found is None:
+        await here.store.delete([key])
+    else:
+        await here.store.put(key, [found], crc32c=checksum(found))
+    await refused(opened(here, upload, 5), reason)
+    failed = await here.ledger.get(upload.upload_id)
+    assert failed.failure is not None
+    assert failed.failure.code.value == reason.value
+    assert await here.objects() == []
+
+
 async def test_a_cancel_stops_a_writer_and_sweeps_at_once(here: Site) -> None:
     upload = await here.created()
     writer = await opened(here, upload)

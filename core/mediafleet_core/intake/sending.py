@@ -105,7 +105,7 @@ class PartSender:
         try:
             stored = await self._store.complete_multipart(*self._multipart, named)
         except MediafleetError as error:
-            raise await self._explained(error) from error
+            raise await self.explained(error) from error
         if stored.size != sum(part.size for part in self.parts):
             raise MediafleetError(Reason.STORED_OBJECT_CORRUPT, "the stored object has another size than its parts")
         return self._multipart[0]
@@ -122,7 +122,7 @@ class PartSender:
         try:
             etag = await self._store.put_part(*self._multipart, number, buffer.chunks(), crc32c=checksum)
         except MediafleetError as error:
-            raise await self._explained(error) from error
+            raise await self.explained(error) from error
         return Part(number=number, offset=buffer.offset, size=size, crc32c=checksum, etag=etag)
 
     async def _record(self, part: Part) -> None:
@@ -153,17 +153,20 @@ class PartSender:
         await asyncio.wait({self._under_way[0]})
         self._under_way.popleft().result()
 
-    async def _explained(self, error: MediafleetError) -> MediafleetError:
-        """Why the multipart is gone: the upload ended or another writer finished; or the storage dropped it."""
+    async def explained(self, error: MediafleetError) -> MediafleetError:
+        """Why stored bytes are gone: the upload ended or another writer went on; if neither, it has FAILED now."""
         if error.reason is Reason.ORIGINAL_MISSING:
             try:
                 await self._ledger.writes(self._id, self._fence)
             except MediafleetError as reason:
                 return reason
-            detail = "the storage dropped the parts received so far"
-            await self._ledger.reject(self._id, self._fence, FailureCode.ORIGINAL_MISSING, detail)
-            await cleanup.sweep_upload(self._store, self._ledger, self._id)
+            await self.reject(FailureCode.ORIGINAL_MISSING, "the storage dropped what was received so far")
         return error
+
+    async def reject(self, code: FailureCode, detail: str) -> None:
+        """Fail the upload and remove what is stored of it."""
+        await self._ledger.reject(self._id, self._fence, code, detail)
+        await cleanup.sweep_upload(self._store, self._ledger, self._id)
 
 
 def content_type(upload: Upload) -> str:

@@ -92,14 +92,22 @@ class PartWriter:
             self._overlap.add(part.offset, Stored(part.size, part.crc32c))
 
     async def load_tail(self) -> None:
-        """Go on from the stored tail, if there is one. Raises STORED_OBJECT_CORRUPT."""
+        """Go on from the stored tail, if there is one.
+
+        Raises CONCURRENT_WRITER; ORIGINAL_MISSING or STORED_OBJECT_CORRUPT when the storage lost it: it has FAILED.
+        """
         if self._tail is None:
             return
-        async for content in self._works.store.read(self._tail.key):
-            for piece in cut(self._received, content, self._part_size, self._received):
-                self._keep(piece)
+        try:
+            async for content in self._works.store.read(self._tail.key):
+                for piece in cut(self._received, content, self._part_size, self._received):
+                    self._keep(piece)
+        except MediafleetError as error:
+            raise await self._sender.explained(error) from error
         if (self._filling.size, self._filling.crc32c) != (self._tail.size, self._tail.crc32c):
-            raise MediafleetError(Reason.STORED_OBJECT_CORRUPT, "the bytes stored last are not those received")
+            text = "the bytes stored last are not those received"
+            await self._sender.reject(FailureCode.STORED_OBJECT_CORRUPT, text)
+            raise MediafleetError(Reason.STORED_OBJECT_CORRUPT, text, metadata={"uploadId": self._id})
         self._overlap.add(self._tail.offset, Stored(self._tail.size, self._tail.crc32c))
 
     async def write(self, offset: int, content: bytes, crc32c: int | None = None) -> None:
@@ -199,8 +207,7 @@ class PartWriter:
             problem = "two different SHA-256 were declared"
         else:
             return checksums.sha256 or declared.sha256
-        await self._works.ledger.reject(self._id, self._fence, FailureCode.OBJECT_CHECKSUM_MISMATCH, problem)
-        await cleanup.sweep_upload(self._works.store, self._works.ledger, self._id)
+        await self._sender.reject(FailureCode.OBJECT_CHECKSUM_MISMATCH, problem)
         raise MediafleetError(Reason.OBJECT_CHECKSUM_MISMATCH, problem, metadata={"uploadId": self._id})
 
     async def _put_whole(self, whole: int, sha256: str | None) -> Upload:

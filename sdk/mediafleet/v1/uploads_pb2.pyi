@@ -1265,7 +1265,7 @@ class WriteUploadRequest(_message.Message):
     committed size are skipped; a gap is OUT_OF_RANGE `WRITE_OFFSET_AHEAD`.
     """
     content: _builtins.bytes
-    """Bytes; at most 3 MiB, best 1 MiB. Empty is a keep-alive."""
+    """Bytes; at most 2 MiB, best 1 MiB. Empty is a keep-alive."""
     crc32c: _builtins.int
     """CRC32C of `content`; a mismatch drops the message and leaves the offset
     where it was.

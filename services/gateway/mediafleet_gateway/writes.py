@@ -59,6 +59,7 @@ class Writes(UploadServiceServicer):
     async def UploadFile(self, request: pb.UploadFileRequest, context: Context) -> pb.UploadFileResponse:
         """A whole small file."""
         tenant = caller().tenant
+        metrics.INGEST.inc(len(request.content))
         upload = await self._intake.upload_file(
             tenant,
             requests.spec_from_proto(request.spec),
@@ -67,7 +68,6 @@ class Writes(UploadServiceServicer):
             checksums=requests.checksums_from_proto(request.checksums),
             request_id=requests.request_id(request.request_id),
         )
-        metrics.INGEST.inc(len(request.content))
         metrics.UPLOAD_SIZE.observe(len(request.content))
         return pb.UploadFileResponse(upload=upload_to_proto(upload))
 
@@ -97,9 +97,7 @@ class Writes(UploadServiceServicer):
             upload_id = requests.upload_id(first.upload_id)
             writer = await self._intake.open(upload_id, tenant, first.write_offset, limits=self._limits_of(tenant))
             upload = await self._receive(writer, first, chunks)
-            if upload is not None:
-                metrics.UPLOAD_SIZE.observe(upload.committed_size)
-            else:
+            if upload is None:
                 upload = (await self._intake.status(upload_id, tenant)).upload
         return pb.WriteUploadResponse(upload=upload_to_proto(upload), committed_size=upload.committed_size)
 
@@ -122,9 +120,9 @@ async def _write_all(writer: Writer, first: pb.WriteUploadRequest, chunks: Chunk
     while message is not None:
         if message.upload_id not in ("", first.upload_id):
             raise invalid_field("upload_id", "must not change within a stream")
+        metrics.INGEST.inc(len(message.content))
         crc32c = message.crc32c if message.HasField("crc32c") else None
         await writer.write(message.write_offset, message.content, crc32c)
-        metrics.INGEST.inc(len(message.content))
         if message.finish_write:
             return await _finish(writer, message, chunks)
         message = await chunks.next()
@@ -138,4 +136,6 @@ async def _finish(writer: Writer, last: pb.WriteUploadRequest, chunks: Chunks) -
         raise MediafleetError(Reason.WRITE_AFTER_FINISH, "nothing may follow the message with finish_write")
     # An empty last message at offset 0 comes from a client that left the offset out.
     end = last.write_offset + len(last.content)
-    return await writer.finish(checksums, size=end or None)
+    upload = await writer.finish(checksums, size=end or None)
+    metrics.UPLOAD_SIZE.observe(upload.committed_size)
+    return upload
