@@ -27,8 +27,9 @@ class AsyncClient:
     """Sends files in and tells what becomes of them.
 
     Calls survive the loss of a connection or a gateway: they are made again, and uploads and watches go on where they
-    were, for `timeout` seconds without any progress. Failures raise a `MediafleetError`. Answers are the messages of
-    `mediafleet.v1`. To be used within one event loop, best as `async with AsyncClient(...) as client`.
+    were. `timeout` is the seconds that one try may take, and that trouble without any progress is borne, before the
+    call fails. Failures raise a `MediafleetError`. Answers are the messages of `mediafleet.v1`. To be used within one
+    event loop, best as `async with AsyncClient(...) as client`.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ This is the inverse of the gateway's table. A failed upload is no error: it is a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -210,19 +210,20 @@ BY_CODE: Mapping[StatusCode, type[MediafleetError]] = {
 }
 
 
-def from_rpc_error(error: grpc.aio.AioRpcError) -> MediafleetError:
+def from_rpc_error(error: grpc.RpcError) -> MediafleetError:
     """The typed error of a failed call, `error` being its cause."""
-    status = _status(error)
+    call = cast(grpc.Call, error)  # as every RpcError that a stub raises is
+    code, status = call.code(), _status(call)
     info, bad_request, quota, retry = ErrorInfo(), BadRequest(), QuotaFailure(), RetryInfo()
     for packed in status.details:
         for detail in (info, bad_request, quota, retry):
             packed.Unpack(detail)
     reason = info.reason if info.domain == DOMAIN else ""
-    family = BY_REASON.get(reason) or BY_CODE.get(error.code(), MediafleetError)
+    family = BY_REASON.get(reason) or BY_CODE.get(code, MediafleetError)
     typed = family(
-        status.message or error.details() or error.code().name,
+        status.message or call.details() or code.name,
         reason=reason,
-        code=error.code(),
+        code=code,
         metadata=info.metadata,
         retry_after=retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None,
         violations=tuple(FieldViolation(each.field, each.description) for each in bad_request.field_violations),
@@ -232,9 +233,9 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> MediafleetError:
     return typed
 
 
-def _status(error: grpc.aio.AioRpcError) -> Status:
+def _status(call: grpc.Call) -> Status:
     # Details that contradict the status, or cannot be read, are no details: a proxy answered in the gateway's place.
     try:
-        return rpc_status.from_call(cast(Any, error)) or Status()
+        return rpc_status.from_call(call) or Status()
     except (ValueError, DecodeError):
         return Status()

@@ -39,15 +39,33 @@ class Gateway:
 
     def __init__(self, target: str, credentials: grpc.ChannelCredentials | None) -> None:
         """`target` is `host:port`, or `https://host:port` for TLS with the system's certificates."""
-        address = target.removeprefix("https://").removeprefix("http://").rstrip("/")
+        self._address = target.removeprefix("https://").removeprefix("http://").rstrip("/")
         if credentials is None and target.startswith("https://"):
             credentials = grpc.ssl_channel_credentials()
+        self._credentials = credentials
         if credentials is None:
-            self.channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+            self._channel = grpc.aio.insecure_channel(self._address, options=_OPTIONS)
         else:
-            self.channel = grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
-        self.uploads: UploadServiceAsyncStub = UploadServiceStub(self.channel)
-        self.usage: UsageServiceAsyncStub = UsageServiceStub(self.channel)
+            self._channel = grpc.aio.secure_channel(self._address, credentials, options=_OPTIONS)
+        self.uploads: UploadServiceAsyncStub = UploadServiceStub(self._channel)
+        self.usage: UsageServiceAsyncStub = UsageServiceStub(self._channel)
+        self._writing: grpc.Channel | None = None
+
+    @property
+    def writes(self) -> UploadServiceStub:
+        """For WriteUpload alone, on gRPC's threads: there `grpc.aio` tells every refusal in mid-stream as INTERNAL."""
+        if self._writing is None:
+            if self._credentials is None:
+                self._writing = grpc.insecure_channel(self._address, options=_OPTIONS)
+            else:
+                self._writing = grpc.secure_channel(self._address, self._credentials, options=_OPTIONS)
+        return UploadServiceStub(self._writing)
+
+    async def close(self) -> None:
+        """Ends every call and connection."""
+        await self._channel.close()
+        if self._writing is not None:
+            self._writing.close()
 
 
 class Gateways:
@@ -111,5 +129,5 @@ class Gateways:
     async def close(self) -> None:
         """Ends every call and connection."""
         for gateway in self._open.values():
-            await gateway.channel.close()
+            await gateway.close()
         self._open.clear()

@@ -19,7 +19,7 @@ MOST_FAULTS = 4
 
 
 class Patience:
-    """The right to try again: for `seconds` from the start, or from the latest progress."""
+    """The right to try again: for `seconds` from the first failure, or from the first one since things went forward."""
 
     def __init__(self, seconds: float, alternatives: int = 1) -> None:
         """`alternatives` is the number of gateways, of which each is tried before one is waited for."""
@@ -28,14 +28,14 @@ class Patience:
         self.renew()
 
     def renew(self) -> None:
-        """Something went forward, so the count and the time begin anew."""
+        """Something went forward, so what failed before counts no more."""
         self._failures = 0
-        self._until = time.monotonic() + self._seconds
+        self._until: float | None = None
 
     @property
     def left(self) -> float:
-        """Seconds left, never below a millisecond."""
-        return max(0.001, self._until - time.monotonic())
+        """Seconds that the next try may take, never below a millisecond."""
+        return self._seconds if self._until is None else max(0.001, self._until - time.monotonic())
 
     async def bear(self, error: MediafleetError) -> None:
         """Waits until the next try is due; raises `error` if trying again is of no use or the time is over."""
@@ -46,6 +46,8 @@ class Patience:
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (self._failures - 1)) * random.uniform(0.5, 1.0)
         if error.retry_after is not None and self._failures >= self._alternatives:
             delay = max(delay, error.retry_after * random.uniform(1.0, 1.2))
-        if time.monotonic() + delay >= self._until:
+        if self._until is None:
+            self._until = time.monotonic() + self._seconds
+        if delay >= self.left:
             raise error
         await asyncio.sleep(delay)

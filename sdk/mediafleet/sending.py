@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import cast
 
 import grpc
 
@@ -46,15 +49,15 @@ async def send(gateways: Gateways, source: Source, spec: UploadSpec, request_id:
 
 
 async def _stream(gateways: Gateways, source: Source, upload: Upload, report: Report) -> Upload:
-    """Writes until the gateway has taken the finish; time counts from the last byte that became durable."""
+    """Writes until the gateway has taken the finish, as long as bytes become durable."""
     patience = gateways.patience()
     offset = upload.committed_size
     broke_off = False
     while True:
         gateway = gateways.current
         try:
-            return (await _write(gateways, gateway, source, upload.upload_id, offset, report)).upload
-        except grpc.aio.AioRpcError as failure:
+            return (await _Stream(source, upload.upload_id, offset, report).run(gateways, gateway)).upload
+        except grpc.RpcError as failure:
             error = from_rpc_error(failure)
         except TimeoutError:
             error = DeadlineExceeded(f"the gateway took no bytes for {gateways.timeout:g} seconds")
@@ -72,34 +75,65 @@ async def _stream(gateways: Gateways, source: Source, upload: Upload, report: Re
         offset = status.committed_size
 
 
-async def _write(
-    gateways: Gateways, gateway: Gateway, source: Source, upload_id: str, offset: int, report: Report
-) -> WriteUploadResponse:
-    """One stream, from `offset` to the end of the file."""
-    call = gateway.uploads.WriteUpload(metadata=gateways.metadata)
-    try:
-        async for message in _messages(source, upload_id, offset):
-            async with asyncio.timeout(gateways.timeout):
-                await call.write(message)
-            report.sent(message.write_offset + len(message.content))
-        async with asyncio.timeout(gateways.timeout):
-            await call.done_writing()
-            return await call
-    except asyncio.InvalidStateError:
-        return await call  # the gateway had its answer ready before the last byte
-    finally:
-        call.cancel()
+class _Stream:
+    """One WriteUpload, from `offset` to the end of the file."""
 
+    def __init__(self, source: Source, upload_id: str, offset: int, report: Report) -> None:
+        self._source = source
+        self._upload_id = upload_id
+        self._offset = offset
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._moved = time.monotonic()
+        self._fault: Exception | None = None
 
-async def _messages(source: Source, upload_id: str, offset: int) -> AsyncIterator[WriteUploadRequest]:
-    """The file from `offset` on, one chunk ahead of nothing: each is read when the one before has left."""
-    finished = False
-    while not finished:
-        content = await asyncio.to_thread(source.read, offset, CHUNK_SIZE)
-        finished = offset + len(content) >= source.size
-        message = WriteUploadRequest(upload_id=upload_id, write_offset=offset, content=content, finish_write=finished)
-        if finished:
-            message.checksums.sha256 = source.sha256()
-        yield message
-        upload_id = ""
-        offset += len(content)
+    async def run(self, gateways: Gateways, gateway: Gateway) -> WriteUploadResponse:
+        """The answer; TimeoutError when the gateway takes no bytes for as long as the patience lasts."""
+        call = gateway.writes.WriteUpload.future(self._messages(), metadata=gateways.metadata)
+        call.add_done_callback(lambda _: self._on_loop(self._ended.set))
+        try:
+            while not self._ended.is_set():
+                left = self._moved + gateways.timeout - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ended.wait(), left)
+            if self._fault:
+                raise self._fault
+            if call.code() is not grpc.StatusCode.OK:
+                raise cast(grpc.RpcError, call)
+            return call.result()
+        finally:
+            call.cancel()
+
+    def _messages(self) -> Iterator[WriteUploadRequest]:
+        """Runs on a thread of gRPC; each chunk is read when the one before has left."""
+        offset, finished = self._offset, False
+        try:
+            while not finished:
+                content = self._source.read(offset, CHUNK_SIZE)
+                finished = offset + len(content) >= self._source.size
+                message = WriteUploadRequest(write_offset=offset, content=content, finish_write=finished)
+                if offset == self._offset:
+                    message.upload_id = self._upload_id
+                if finished:
+                    message.checksums.sha256 = self._source.sha256()
+                yield message
+                offset += len(content)
+                self._moved = time.monotonic()
+                self._on_loop(self._sent, offset)
+        except Exception as fault:
+            # To end here is to half-close, which finishes nothing and keeps what was sent.
+            self._fault = fault
+
+    def _sent(self, offset: int) -> None:
+        try:
+            self._report.sent(offset)
+        except Exception as fault:
+            self._fault = fault
+            self._ended.set()
+
+    def _on_loop(self, callback: Callable[..., None], *arguments: int) -> None:
+        with suppress(RuntimeError):  # the loop is closed, so nobody waits any more
+            self._loop.call_soon_threadsafe(callback, *arguments)

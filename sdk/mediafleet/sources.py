@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ Readable = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 
 class Source:
-    """A file of known size, from where it stood when it was handed over. Not safe for concurrent reads."""
+    """A file of known size, from where it stood when it was handed over. Threads may share it."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         """`file` can be read and sought."""
@@ -26,14 +27,16 @@ class Source:
         self.size = file.seek(0, os.SEEK_END) - self._start
         self._digest = hashlib.sha256()
         self._hashed = 0
+        self._reading = threading.Lock()
 
     def read(self, offset: int, size: int) -> bytes:
         """`size` bytes at `offset`, fewer at the end; ValueError if the file was changed meanwhile."""
-        while self._hashed < offset:  # sent by an earlier process: these bytes count for the digest too
-            self._hash(self._hashed, self._bytes(self._hashed, min(size, offset - self._hashed)))
-        content = self._bytes(offset, min(size, self.size - offset))
-        self._hash(offset, content)
-        return content
+        with self._reading:
+            while self._hashed < offset:  # sent by an earlier process: these bytes count for the digest too
+                self._hash(self._hashed, self._bytes(self._hashed, min(size, offset - self._hashed)))
+            content = self._bytes(offset, min(size, self.size - offset))
+            self._hash(offset, content)
+            return content
 
     def _bytes(self, offset: int, size: int) -> bytes:
         self._file.seek(self._start + offset)

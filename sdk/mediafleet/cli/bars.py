@@ -35,6 +35,7 @@ class Bars:
     def __init__(self, enabled: bool = True) -> None:
         """Not `enabled` means silent everywhere."""
         self._rows: dict[str, TaskID] = {}
+        console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(finished_text=" "),
             TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, max_width=28)),
@@ -45,10 +46,10 @@ class Bars:
             _Leg("work"),
             TextColumn("{task.fields[percent]:3.0f} %"),
             TextColumn("{task.fields[doing]}", markup=False, table_column=Column(ratio=1, no_wrap=True, min_width=10)),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
             expand=True,
-            disable=not enabled,
+            disable=not (enabled and console.is_terminal),
         )
 
     def __enter__(self) -> Self:

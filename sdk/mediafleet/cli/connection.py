@@ -69,10 +69,10 @@ def connected(command: Callable[Concatenate[Connection, P], R]) -> Callable[...,
     )
     @click.option(
         "--timeout",
-        default=20.0,
+        default=30.0,
         show_default=True,
         type=click.FloatRange(min=0.1),
-        help="Seconds without any progress until it gives up.",
+        help="Seconds of trouble without any progress until it gives up.",
     )
     @wraps(command)
     def run(

@@ -1,0 +1,153 @@
+"""The command line against a scripted peer: what it prints, where, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+
+from mediafleet.v1.uploads_pb2 import UploadState
+from tests.integration.scripted_gateway import Refusal, ScriptedGateway, serving
+
+TOKEN = "secret-token"
+
+
+async def mediafleet(
+    *arguments: str, endpoint: str | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": "/nowhere", "MEDIAFLEET_TOKEN": TOKEN, "MEDIAFLEET_ENDPOINT": endpoint or ""}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "mediafleet.cli",
+        *arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=cwd,
+    )
+    stdout, stderr = await process.communicate()
+    out, err = stdout.decode(), stderr.decode()
+    assert TOKEN not in out + err
+    assert "Traceback" not in err
+    assert process.returncode is not None
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[str]:
+    for name in ("a.jpg", "b.jpg", "bad.jpg"):
+        (tmp_path / name).write_bytes(name.encode() * 300_000)
+    return [str(tmp_path / name) for name in ("a.jpg", "b.jpg", "bad.jpg")]
+
+
+async def test_upload_prints_a_table(photos: list[str]) -> None:
+    gateway = ScriptedGateway()
+    async with serving(gateway) as address:
+        done = await mediafleet("upload", *photos, "--collection", "c", "--label", "k=v", endpoint=address)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(upload_id in done.stdout for upload_id in gateway.uploads)
+    assert done.stdout.count("QUEUED") == 3
+    assert {(each.collection, each.labels["k"]) for each in gateway.uploads.values()} == {("c", "v")}
+    assert gateway.tokens == {f"Bearer {TOKEN}"}
+
+
+async def test_upload_with_watch_ends_with_1_if_any_failed(photos: list[str]) -> None:
+    async with serving(ScriptedGateway()) as address:
+        done = await mediafleet("upload", *photos, "--watch", endpoint=address)
+    assert done.returncode == 1
+    assert done.stdout.count("SUCCEEDED") == 2
+    assert "CORRUPT_MEDIA: The file is damaged. Export it again." in done.stdout
+
+
+async def test_upload_prints_json_lines(photos: list[str]) -> None:
+    gateway = ScriptedGateway()
+    gateway.refusals["CreateUpload"].append(Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"))
+    async with serving(gateway) as address:
+        done = await mediafleet("upload", *photos, "--watch", "--json", endpoint=address)
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 3
+    assert sum(line.get("error", {}).get("reason") == "QUOTA_EXCEEDED" for line in lines) == 1
+    assert {line["state"] for line in lines if "state" in line} <= {"UPLOAD_STATE_SUCCEEDED", "UPLOAD_STATE_FAILED"}
+
+
+async def test_upload_refused_is_told_with_its_next_step(photos: list[str]) -> None:
+    gateway = ScriptedGateway()
+    gateway.refusals["UploadFile"].append(Refusal(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED"))
+    gateway.refusals["CreateUpload"].append(Refusal(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED"))
+    async with serving(gateway) as address:
+        done = await mediafleet("upload", photos[0], endpoint=address)
+    assert done.returncode == 1
+    assert done.stderr == "a.jpg: TOKEN_EXPIRED: refused by script; get a new token\n"
+
+
+async def test_commands_on_an_upload() -> None:
+    gateway = ScriptedGateway()
+    gateway.keep("u-1", name="x\x1b[31m[bold].jpg")
+    async with serving(gateway) as address:
+        status = await mediafleet("status", "u-1", endpoint=address)
+        listed = await mediafleet("list", "--state", "receiving", "--json", endpoint=address)
+        usage = await mediafleet("usage", endpoint=address)
+        watched = await mediafleet("watch", "u-1", "--json", endpoint=address)
+        unknown = await mediafleet("status", "u-2", endpoint=address)
+    assert "u-1" in status.stdout
+    assert "\x1b" not in status.stdout
+    assert "[bold].jpg" in status.stdout
+    assert json.loads(listed.stdout)["state"] == "UPLOAD_STATE_RECEIVING"
+    assert gateway.called("ListUploads")[0].filter.states == [UploadState.UPLOAD_STATE_RECEIVING]
+    assert "1.2 MB" in usage.stdout
+    assert [json.loads(line)["upload_id"] for line in watched.stdout.splitlines()] == ["u-1"] * 4
+    assert unknown.returncode == 1
+    assert unknown.stderr.startswith("mediafleet: UPLOAD_NOT_FOUND: ")
+    assert unknown.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["status", "u-1"], "--endpoint"),
+        (["upload", "/no/such/file"], "does not exist"),
+        (["upload", __file__, "--label", "nothing"], "label"),
+        (["url", "u-1", "--expires-in", "soon"], "span"),
+        (["status", "u-1", "--endpoints-file", "/no/such/file"], "mediafleet dev"),
+        (["nonsense"], "No such command"),
+    ],
+)
+async def test_wrong_usage_ends_with_2(arguments: list[str], hint: str, tmp_path: Path) -> None:
+    done = await mediafleet(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert hint in done.stderr
+
+
+async def test_dev_server_is_found_by_its_file(tmp_path: Path) -> None:
+    gateway = ScriptedGateway()
+    async with serving(gateway) as address:
+        (tmp_path / ".mediafleet").mkdir()
+        (tmp_path / ".mediafleet" / "endpoints.json").write_text(json.dumps({"gateways": [address], "token": "dev"}))
+        assert (await mediafleet("usage", cwd=tmp_path)).returncode == 0
+
+
+async def test_gateway_that_is_away_is_named_in_one_line() -> None:
+    done = await mediafleet("usage", "--timeout", "0.3", endpoint="127.0.0.1:1")
+    assert done.returncode == 1
+    assert done.stderr.startswith("mediafleet: UNAVAILABLE: no gateway answers (")
+    assert done.stderr.count("\n") == 1
+
+
+def test_help_starts_without_grpc() -> None:
+    code = """
+import sys, mediafleet.cli
+try:
+    mediafleet.cli.main(["--help"])
+finally:
+    print(sorted({"grpc", "rich"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "upload" in done.stdout
+    assert done.stdout.endswith("[]\n")
