@@ -94,6 +94,16 @@ def sleep() -> None:
     time.sleep(60)
 
 
+def nap() -> None:
+    """Three seconds of nothing; then all is well."""
+    time.sleep(3)
+
+
+def nap() -> None:
+    """Two seconds of nothing, and all is well."""
+    time.sleep(2)
+
+
 def leave() -> None:
     """Ends without a word."""
     os._exit(0)
@@ -101,7 +111,7 @@ def leave() -> None:
 
 DEEDS: dict[str, Callable[[], None]] = {
     deed.__name__: deed
-    for deed in (crash, spin, hold, hog, gorge, fail, wonder, shout, babble, chatter, quiet, sleep, leave)
+    for deed in (crash, spin, hold, hog, gorge, fail, wonder, shout, babble, chatter, quiet, sleep, nap, leave)
 }
 
 
