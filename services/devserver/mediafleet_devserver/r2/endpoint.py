@@ -1,0 +1,91 @@
+"""The endpoint as a WSGI application: planned faults, then R2's rules, then moto."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+from werkzeug.wrappers import Response
+
+from mediafleet_devserver.r2.archive import Archive
+from mediafleet_devserver.r2.contents import make_bucket, s3_application
+from mediafleet_devserver.r2.faults import Fault, FaultKind, Faults, break_connection
+from mediafleet_devserver.r2.refusals import Refused
+from mediafleet_devserver.r2.request import S3Request
+from mediafleet_devserver.r2.rules import rules
+from mediafleet_devserver.r2.settings import R2Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+HEALTH = "/_health"
+FAULTS = "/_faults"
+"""PUT a JSON list of `Fault` here to plan them instead of the former. No bucket can have such a name."""
+
+_log = logging.getLogger(__name__)
+_FAULT_LIST = TypeAdapter(list[Fault])
+
+
+class R2Endpoint:
+    """One bucket under R2's rules. All endpoints of a process share moto's state, so their buckets differ in name."""
+
+    def __init__(
+        self, settings: R2Settings, *, data_dir: Path | None = None, write_interval: timedelta = timedelta(seconds=1)
+    ) -> None:
+        """Makes the bucket, with the objects that `data_dir` keeps; without one they live in memory only."""
+        self.faults = Faults()
+        self._rules = rules(settings, write_interval)
+        self._s3 = s3_application()
+        make_bucket(settings.r2_bucket_name)
+        self._archive = Archive(data_dir, settings.r2_bucket_name) if data_dir else None
+        if self._archive:
+            self._archive.restore()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """See WSGI."""
+        request = S3Request.read(environ)
+        return self._answer(request, environ)(environ, start_response)
+
+    def _answer(self, request: S3Request, environ: WSGIEnvironment) -> Response:
+        if request.path == HEALTH:
+            return Response("ok\n")
+        if request.path == FAULTS and request.method == "PUT":
+            return self._plan(request.body)
+        fault = self.faults.next(request.operation)
+        try:
+            if fault:
+                fault.refuse()
+            if fault and fault.kind is FaultKind.RESET:
+                break_connection(environ)
+            for rule in self._rules:
+                rule(request)
+            response = self._obey(request, environ)
+        except Refused as refused:
+            return refused.response()
+        if fault and fault.kind is FaultKind.LOSE_ANSWER:
+            break_connection(environ)
+        return response
+
+    def _obey(self, request: S3Request, environ: WSGIEnvironment) -> Response:
+        try:
+            response = Response.from_app(self._s3, environ, buffered=True)
+            if self._archive and response.status_code < 300:
+                self._archive.follow(request)
+        except Exception as error:
+            _log.exception("moto failed at %s", request.operation)
+            raise Refused("InternalError", 500, "We encountered an internal error. Please try again.") from error
+        # moto computes CRC32C with a library that it does not require, and another algorithm without.
+        for name in [name for name in response.headers.keys() if name.lower().startswith("x-amz-checksum-")]:  # noqa: SIM118
+            del response.headers[name]
+        return response
+
+    def _plan(self, body: bytes) -> Response:
+        try:
+            self.faults.plan(_FAULT_LIST.validate_json(body))
+        except ValidationError as error:
+            return Response(f"{error}\n", status=400)
+        return Response(status=204)

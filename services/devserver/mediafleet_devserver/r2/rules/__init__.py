@@ -1,0 +1,30 @@
+"""R2's rules, one a module: each takes a request and returns, or raises `Refused`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TypeAlias
+
+from mediafleet_devserver.r2.request import S3Request
+from mediafleet_devserver.r2.rules.authentication import Authentication
+from mediafleet_devserver.r2.rules.features import only_what_r2_has
+from mediafleet_devserver.r2.rules.integrity import bodies_arrive_unharmed
+from mediafleet_devserver.r2.rules.parts import parts_are_equal
+from mediafleet_devserver.r2.rules.permissions import Permissions
+from mediafleet_devserver.r2.rules.write_rate import WriteRate
+from mediafleet_devserver.r2.settings import R2Settings
+
+Rule: TypeAlias = Callable[[S3Request], None]
+
+
+def rules(settings: R2Settings, write_interval: timedelta) -> Sequence[Rule]:
+    """All of them in the order in which they are asked; a later one may rely on those before it."""
+    return (
+        Authentication(settings.access_keys),
+        only_what_r2_has,
+        Permissions(settings.access_keys, settings.r2_bucket_name),
+        bodies_arrive_unharmed,
+        parts_are_equal,
+        WriteRate(write_interval),
+    )
