@@ -16,7 +16,7 @@ NEXT_STEPS = {
     "UPLOAD_NOT_FOUND": "`mediafleet list` shows the uploads there are",
     "UPLOAD_EXPIRED": "upload the file again",
     "UPLOAD_TERMINAL": "`mediafleet status` shows how it ended",
-    "UPLOAD_NOT_FINISHED": "`mediafleet watch` waits until it is",
+    "UPLOAD_NOT_FINISHED": "`mediafleet status` shows its state",
     "RENDITION_NOT_FOUND": "`mediafleet status` names the renditions",
     "QUOTA_EXCEEDED": "delete what is no longer needed, or ask for more; `mediafleet usage` shows what is stored",
     "CONCURRENT_WRITER": "let the other client finish",

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import click
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 from mediafleet.cli.failures import why
 from mediafleet.cli.text import plain, size
-from mediafleet.progress import state_name
+from mediafleet.progress import TERMINAL, state_name
 from mediafleet.v1.uploads_pb2 import Upload
 
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "red"}
@@ -25,10 +25,17 @@ def json_line(message: Message) -> None:
     click.echo(MessageToJson(message, preserving_proto_field_name=True, indent=None, ensure_ascii=False))
 
 
-def console() -> Console:
-    """Stdout; wide enough not to break lines that another program reads."""
+def show(table: Table) -> None:
+    """Prints a table on stdout; unbroken and without padding where another program reads it."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=240)
+    if console.is_terminal:
+        console.print(table)
+        return
+    wide = Console(highlight=False, width=400)
+    with wide.capture() as printed:
+        wide.print(table)
+    for line in printed.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def uploads(found: Iterable[Upload], as_json: bool) -> None:
@@ -41,14 +48,16 @@ def uploads(found: Iterable[Upload], as_json: bool) -> None:
     for upload in found:
         table.add_row(*row(upload))
     if table.row_count:
-        console().print(table)
+        show(table)
 
 
 def grid(*columns: str) -> Table:
-    """A table without frames; the first column is never cut, as it is what people copy."""
+    """A table without frames; names and results give way where a terminal is narrow, what people copy is never cut."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for index, column in enumerate(columns):
-        table.add_column(column, no_wrap=index == 0, justify="right" if column in ("size", "done") else "left")
+    for column in columns:
+        elastic = column in ("name", "result")
+        justify: JustifyMethod = "right" if column in ("size", "objects", "done") else "left"
+        table.add_column(column, no_wrap=not elastic, overflow="fold", justify=justify)
     return table
 
 
@@ -74,4 +83,6 @@ def result(upload: Upload) -> str:
         return why(upload)
     if upload.renditions:
         return ", ".join(f"{plain(each.name)} {each.width}x{each.height}" for each in upload.renditions)
-    return plain(" ".join(filter(None, (upload.progress.stage, upload.progress.step)))) if upload.progress.stage else ""
+    if upload.state in TERMINAL:
+        return ""
+    return plain(" ".join(filter(None, (upload.progress.stage, upload.progress.step))))

@@ -38,14 +38,14 @@ def upload(connection: Connection, /, files: tuple[Path, ...], watch: bool, as_j
     """
     outcomes = asyncio.run(_upload_all(connection, files, watch, as_json, spec))
     if not as_json:
-        from mediafleet.cli.output import console, grid, row
+        from mediafleet.cli.output import grid, row, show
 
         table = grid("upload", "name", "size", "state", "done", "result")
         for _, outcome in outcomes:
             if not isinstance(outcome, Exception):
                 table.add_row(*row(outcome))
         if table.row_count:
-            console().print(table)
+            show(table)
         _tell_refused(outcomes)
     if any(_failed(outcome) for _, outcome in outcomes):
         raise click.exceptions.Exit(1)

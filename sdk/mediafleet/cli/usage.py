@@ -15,7 +15,9 @@ from mediafleet.cli.connection import Connection, connected
 @connected
 def usage(connection: Connection, collection: str, whole_bucket: bool, refresh: bool, as_json: bool) -> None:
     """Show what is stored."""
-    from mediafleet.cli.output import console, grid, json_line
+    from rich.text import Text
+
+    from mediafleet.cli.output import grid, json_line, show
     from mediafleet.cli.text import plain, size
     from mediafleet.v1.uploads_pb2 import MediaKind
     from mediafleet.v1.usage_pb2 import StorageState
@@ -32,11 +34,13 @@ def usage(connection: Connection, collection: str, whole_bucket: bool, refresh: 
     if figures.reserved_bytes:
         table.add_row("being received", size(figures.reserved_bytes), "")
     for kind in figures.per_kind:
+        if not kind.objects:
+            continue
         name = MediaKind.Name(kind.kind).removeprefix("MEDIA_KIND_").lower()
         table.add_row(f"  {name}", size(kind.bytes), str(kind.objects))
     for each in figures.per_collection:
-        table.add_row(f"  in {plain(each.collection) or '(no collection)'}", size(each.bytes), str(each.objects))
-    console().print(table, markup=False)
+        table.add_row(Text(f"  in {plain(each.collection) or '(no collection)'}"), size(each.bytes), str(each.objects))
+    show(table)
     state = StorageState.Name(figures.storage_state).removeprefix("STORAGE_STATE_")
     if state not in ("OK", "UNSPECIFIED"):
         click.echo(f"storage {state}: {plain(figures.storage_message)}", err=True)
