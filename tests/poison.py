@@ -99,11 +99,6 @@ def nap() -> None:
     time.sleep(3)
 
 
-def nap() -> None:
-    """Two seconds of nothing, and all is well."""
-    time.sleep(2)
-
-
 def leave() -> None:
     """Ends without a word."""
     os._exit(0)

@@ -51,7 +51,7 @@ def codes(upload: Upload) -> list[FailureCode]:
 
 async def running_child(worker: WorkerProcess) -> int:
     async def found() -> list[int]:
-        return children(worker._sandbox.pid or 0)
+        return children(worker.sandbox_pid or 0)
 
     return (await eventually(found, message="a child to run"))[0]
 
@@ -139,7 +139,7 @@ async def test_a_cancelled_job_leaves_nothing(shop: Shop, worker: WorkerProcess,
     await running_child(worker)
     await shop.ledger.cancel(upload.upload_id, ANN, "enough")
     await shop.reaches(upload.upload_id, State.CANCELLED)
-    assert children(worker._sandbox.pid or 0) == []
+    assert children(worker.sandbox_pid or 0) == []
     assert shop.scratch_files() == []
     assert await shop.objects(upload) == [upload.original_key.rpartition(f"{upload.upload_id}/")[2]]
 
@@ -169,8 +169,8 @@ async def test_a_drain_gives_running_jobs_back_without_counting_an_attempt(
             upload = await shop.bring(b"POISON:hold\n")
             await running_child(worker)
             await worker.drain()
-            assert worker._sandbox.pid is not None
-            assert children(worker._sandbox.pid) == []
+            assert worker.sandbox_pid is not None
+            assert children(worker.sandbox_pid) == []
         given_back = await shop.ledger.get(upload.upload_id)
         assert (given_back.state, given_back.failure) == (State.QUEUED, None)
         assert shop.scratch_files() == []

@@ -30,10 +30,10 @@ def new_sandbox(**settings: object) -> Sandbox:
 
 
 @pytest.fixture
-async def sandbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+async def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Sandbox]:
     monkeypatch.setenv("R2_SECRET_ACCESS_KEY", "not for children")
     box = new_sandbox()
-    await box.start(strict=True)
+    await box.start(tmp_path, strict=True)
     yield box
     await box.close()
 
@@ -78,7 +78,7 @@ async def test_a_misbehaving_job_fails_with_its_code_and_the_next_one_is_fine(
 @pytest.mark.parametrize("deed", ["spin", "hold", "quiet", "sleep"])
 async def test_a_job_past_its_time_is_ended(tmp_path: Path, deed: str) -> None:
     sandbox = new_sandbox(job_time=timedelta(seconds=1))
-    await sandbox.start(strict=True)
+    await sandbox.start(tmp_path, strict=True)
     try:
         with pytest.raises(Killed) as failure:
             await do(sandbox, tmp_path, deed)
@@ -150,10 +150,10 @@ async def test_a_lost_zygote_is_replaced(sandbox: Sandbox, tmp_path: Path) -> No
     assert await do(sandbox, tmp_path, "hello") == b'"hello"'
 
 
-async def test_a_plugin_that_cannot_be_loaded_stops_the_start() -> None:
+async def test_a_plugin_that_cannot_be_loaded_stops_the_start(tmp_path: Path) -> None:
     sandbox = new_sandbox(worker_plugins="no_such_module")
     with pytest.raises(SandboxUnavailable):
-        await sandbox.start(strict=False)
+        await sandbox.start(tmp_path, strict=False)
     await sandbox.close()
 
 

@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from mediafleet_core.uploads import State
-from tests.processes import alive, descendants
+from mediafleet_devserver.redis_server import free_port, redis_server
+from tests.processes import alive, children, descendants
 from tests.waiting import eventually
 from tests.workers import Shop, open_shop, settings, working
 
@@ -92,6 +93,31 @@ async def test_after_sigkill_another_worker_does_the_job_and_removes_the_scratch
         done = await shop.reaches(upload.upload_id, State.SUCCEEDED, State.FAILED)
     assert (done.state, done.attempt) == (State.SUCCEEDED, 1)
     assert shop.scratch_files() == []
+
+
+async def test_a_job_outlives_an_outage_of_redis(tmp_path: Path) -> None:
+    port = free_port()
+    with redis_server(tmp_path / "redis", port=port) as url:
+        configured = settings(url, tmp_path)
+    async with AsyncExitStack() as stack:
+        with redis_server(tmp_path / "redis", port=port):
+            shop = await stack.enter_async_context(open_shop(configured))
+            worker = await stack.enter_async_context(working(configured))
+            upload = await shop.bring(b"POISON:nap\n")
+
+            async def at_work() -> list[int]:
+                return children(worker.sandbox_pid or 0)
+
+            await eventually(at_work)
+
+        async def work_is_done() -> bool:
+            return await at_work() == []
+
+        await eventually(work_is_done)
+        with redis_server(tmp_path / "redis", port=port):
+            done = await shop.reaches(upload.upload_id, State.SUCCEEDED, State.FAILED)
+            assert (done.state, done.attempt) == (State.SUCCEEDED, 1)
+            await stack.aclose()
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ async def build(settings: Settings) -> WorkerProcess:
         runner = JobRunner(ledger, store, sandbox, scratch, settings.job, settings.worker.worker_name)
         return WorkerProcess(
             settings=settings.worker,
+            scratch=scratch,
             sandbox=sandbox,
             runner=runner,
             bells=actors.listen(broker, settings.worker.worker_kinds, settings.worker.worker_slots, runner.answer),

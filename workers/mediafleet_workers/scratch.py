@@ -17,6 +17,7 @@ class Scratch:
 
     def __init__(self, shared: Path) -> None:
         """Makes the part and removes those of dead workers."""
+        shared = shared.absolute()  # children do not share this process's working directory
         shared.mkdir(parents=True, exist_ok=True)
         self._lock, self.folder = _take_new(shared)
         for other in shared.iterdir():

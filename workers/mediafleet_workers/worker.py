@@ -12,6 +12,7 @@ from mediafleet_core.telemetry.metrics import Address, serve
 from mediafleet_workers.housekeeping import Housekeeping
 from mediafleet_workers.jobs.runner import JobRunner
 from mediafleet_workers.sandbox.sandbox import Sandbox
+from mediafleet_workers.scratch import Scratch
 from mediafleet_workers.settings import WorkerSettings
 
 _log = structlog.get_logger(__name__)
@@ -26,6 +27,7 @@ class WorkerProcess:
     def __init__(
         self,
         settings: WorkerSettings,
+        scratch: Scratch,
         sandbox: Sandbox,
         runner: JobRunner,
         bells: Worker,
@@ -33,16 +35,22 @@ class WorkerProcess:
         resources: AsyncExitStack,
     ) -> None:
         """`resources` are released at the end."""
-        self._settings, self._sandbox, self._runner = settings, sandbox, runner
+        self._settings, self._scratch, self._sandbox, self._runner = settings, scratch, sandbox, runner
         self._bells, self._housekeeping, self._resources = bells, housekeeping, resources
         self._stopping = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
         self._listening = False
         self.metrics_address: Address | None = None
 
+    @property
+    def sandbox_pid(self) -> int | None:
+        """The process whose children run the jobs; None while there is none."""
+        return self._sandbox.pid
+
     async def start(self) -> None:
         """Begin to work. Raises SandboxUnavailable, OSError when the metrics page cannot listen."""
-        await self._sandbox.start(strict=self._settings.environment == "production")
+        async with self._scratch.job_folder() as folder:
+            await self._sandbox.start(folder, strict=self._settings.environment == "production")
         page = serve(self._settings.metrics_address, "worker")
         self._resources.push_async_callback(asyncio.to_thread, page.close)
         self.metrics_address = page.address

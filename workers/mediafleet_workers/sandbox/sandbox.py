@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,16 +47,15 @@ class Sandbox:
         )
         self._link: ZygoteLink | None = None
 
-    async def start(self, *, strict: bool) -> None:
-        """Start the zygote and try to break out of a child.
+    async def start(self, folder: Path, *, strict: bool) -> None:
+        """Start the zygote and try to break out of a child in `folder`, which exists.
 
         Raises SandboxUnavailable if nothing runs, or if something is lacking and `strict`; else that is only logged.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                spoken, _ = await self._converse(Path(folder), _PROBE, b"", lambda _: None)
-            except (ZygoteLost, ProcessingError) as error:
-                raise SandboxUnavailable(f"the sandbox does not start: {error}") from error
+        try:
+            spoken, _ = await self._converse(folder, _PROBE, b"", lambda _: None)
+        except (ZygoteLost, ProcessingError) as error:
+            raise SandboxUnavailable(f"the sandbox does not start: {error}") from error
         if spoken.result is None:
             raise SandboxUnavailable(f"the sandbox does not start: {spoken.failed}")
         if lacking := [*spoken.lacking, *msgspec.json.decode(spoken.result, type=list[str])]:
