@@ -42,6 +42,16 @@ class DataDir:
         write_private(path, secrets.token_urlsafe(32))
         return path.read_text()
 
+    def keep_storage(self, kind: str) -> None:
+        """Remember the kind of storage at the first start. Raises DevServerError at a later start with another one."""
+        path = self.folder() / "storage"
+        if not path.exists():
+            write_private(path, kind)
+        if (before := path.read_text()) != kind:
+            raise DevServerError(
+                f"--storage: {self.path} holds uploads on {before} storage. Use that, or name another --data-dir."
+            )
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """This folder for one dev server alone. Raises DevServerError when another one holds it."""

@@ -56,6 +56,7 @@ class DevServer:
         self._held.enter_context(self.data.locked())
         try:
             self.data.endpoints.unlink(missing_ok=True)
+            self.data.keep_storage(self._options.storage)
             self._tokens = Tokens.signed_by(self.data.key("tokens"))
             self._plan = make_plan(self._options, self.data)
             self._layers = [

@@ -1,0 +1,118 @@
+"""A dev server as a person starts it: the command, in a process of its own, without the environment of the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from mediafleet_devserver.redis_server import free_port
+from tests.waiting import wait_until
+
+MEDIAFLEET = Path(sys.executable).with_name("mediafleet")
+START_TIMEOUT = 40.0
+
+
+class DevServerProcess:
+    """`mediafleet dev` that has written its endpoints."""
+
+    def __init__(self, process: subprocess.Popen[bytes], data_dir: Path, output: Path) -> None:
+        self.process = process
+        self.data_dir = data_dir
+        self._output = output
+
+    @property
+    def endpoints(self) -> dict[str, Any]:
+        """As the file has them now."""
+        endpoints: dict[str, Any] = json.loads((self.data_dir / "endpoints.json").read_text())
+        return endpoints
+
+    @property
+    def pids(self) -> dict[str, int]:
+        pids: dict[str, int] = self.endpoints["pids"]
+        return pids
+
+    @property
+    def output(self) -> str:
+        """What it printed."""
+        return self._output.read_text()
+
+    def descendants(self) -> set[int]:
+        """Every process that runs because of it."""
+        return descendants(self.process.pid)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=30)
+
+
+@contextmanager
+def dev_server(data_dir: Path, *flags: str, environment: Mapping[str, str] | None = None) -> Iterator[DevServerProcess]:
+    """Ready inside the context, on free ports, and gone after it."""
+    output = data_dir.with_name(f"{data_dir.name}.out")
+    # One that was killed leaves its file behind; the next one is ready when there is a new one.
+    (data_dir / "endpoints.json").unlink(missing_ok=True)
+    with output.open("wb") as file:
+        process = launch(data_dir, *flags, file=file, environment=environment)
+    server = DevServerProcess(process, data_dir, output)
+
+    def ready() -> bool:
+        assert process.poll() is None, server.output
+        return (data_dir / "endpoints.json").exists()
+
+    try:
+        wait_until(ready, timeout=START_TIMEOUT, message="the dev server to be ready")
+        yield server
+    finally:
+        if process.poll() is None:
+            server.stop()
+
+
+def launch(
+    data_dir: Path, *flags: str, file: IO[bytes] | int, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts the command and does not wait."""
+    port = () if "--gateway-port" in flags else ("--gateway-port", str(free_port()))
+    return subprocess.Popen(
+        [str(MEDIAFLEET), "dev", "--data-dir", str(data_dir), *port, *flags],
+        env={"PATH": os.defpath, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=file,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def running(pid: int) -> bool:
+    """Whether the process lives; one that waits to be reaped does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
+
+
+def descendants(root: int) -> set[int]:
+    """Pids of the children of `root`, their children and so on."""
+    children: dict[int, set[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            children.setdefault(parent, set()).add(int(entry.name))
+    found: set[int] = set()
+    open_ = [root]
+    while open_:
+        new = children.get(open_.pop(), set()) - found
+        found |= new
+        open_ += new
+    return found
