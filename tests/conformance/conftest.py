@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from mediafleet_core.ports import ObjectStore
 from mediafleet_core.storage import Backend, StorageSettings, open_local, open_store, signer_of
 from mediafleet_core.storage.local_http import application
+from mediafleet_devserver.r2 import R2Endpoint, R2Settings, serving
 
 BUCKET = "media"
 
@@ -29,13 +30,15 @@ class S3Endpoint(NamedTuple):
     key_id: str
     secret: str
     strict: bool
+    backend: Backend = Backend.S3
+    bucket: str = BUCKET
 
     def settings(self) -> StorageSettings:
         """As a process would read them."""
         return StorageSettings(
-            storage=Backend.S3,
+            storage=self.backend,
             r2_endpoint_url=self.url,
-            r2_bucket_name=BUCKET,
+            r2_bucket_name=self.bucket,
             r2_access_key_id=self.key_id,
             r2_secret_access_key=SecretStr(self.secret),
         )
@@ -57,6 +60,15 @@ def s3_endpoint() -> Iterator[S3Endpoint]:
     ).create_bucket(Bucket=BUCKET)
     yield endpoint
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def r2_endpoint() -> Iterator[S3Endpoint]:
+    """The same under R2's rules."""
+    bucket, key_id, secret = "media-r2", "key-id", "secret"
+    settings = R2Settings(r2_bucket_name=bucket, r2_access_key_id=key_id, r2_secret_access_key=SecretStr(secret))
+    with serving(R2Endpoint(settings)) as url:
+        yield S3Endpoint(url, key_id, secret, strict=True, backend=Backend.R2, bucket=bucket)
 
 
 @asynccontextmanager
@@ -81,14 +93,14 @@ async def local_store(folder: Path) -> AsyncIterator[ObjectStore]:
         await served.close()
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", "s3", "r2"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
     """Each adapter in turn, measured as processes use it."""
     if request.param == "local":
         async with local_store(tmp_path) as opened:
             yield opened
         return
-    endpoint: S3Endpoint = request.getfixturevalue("s3_endpoint")
+    endpoint: S3Endpoint = request.getfixturevalue(f"{request.param}_endpoint")
     opened = open_store(endpoint.settings())
     yield opened
     await opened.close()
@@ -97,9 +109,8 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @pytest.fixture
 def strict(request: pytest.FixtureRequest) -> bool:
     """Whether the store under test stands on a server that checks digests, signatures and expiry."""
-    if request.node.callspec.params["store"] == "local":
-        return True
-    return bool(request.getfixturevalue("s3_endpoint").strict)
+    backend = request.node.callspec.params["store"]
+    return backend == "local" or bool(request.getfixturevalue(f"{backend}_endpoint").strict)
 
 
 @pytest.fixture

@@ -415,6 +415,11 @@ def test_a_presigned_url_is_good_for_what_it_names_until_it_expires(s3: S3Client
     assert requests.get(target, headers={"x-amz-meta-a": "unsigned"}, timeout=10).status_code == 403
 
 
+def test_a_presigned_url_of_nothing_is_not_found(s3: S3Client, key: str) -> None:
+    target = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": key})
+    assert requests.get(target, timeout=10).status_code == 404
+
+
 def test_presigned_urls_last_a_week_at_most(url: str, s3: S3Client) -> None:
     s3.put_object(Bucket=BUCKET, Key="week", Body=b"content")
     week = timedelta(days=7)
@@ -502,6 +507,8 @@ def test_an_admin_configures_buckets(admin: S3Client) -> None:
     admin.put_bucket_cors(Bucket=BUCKET, CORSConfiguration=rules, ChecksumAlgorithm="SHA256")
     assert admin.get_bucket_cors(Bucket=BUCKET)["CORSRules"][0]["AllowedOrigins"] == ["https://example.com"]
     admin.delete_bucket_cors(Bucket=BUCKET)
+    admin.create_bucket(Bucket="r2-made")
+    admin.delete_bucket(Bucket="r2-made")
     assert BUCKET in {bucket["Name"] for bucket in admin.list_buckets()["Buckets"]}
     admin.head_bucket(Bucket=BUCKET)
     expiry: Any = {"Rules": [{"ID": "r", "Status": "Enabled", "Filter": {"Prefix": "t/"}, "Expiration": {"Days": 1}}]}
