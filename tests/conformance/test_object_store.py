@@ -235,7 +235,7 @@ async def test_unfinished_multiparts_are_listed(store: ObjectStore, prefix: str)
 
 
 async def test_writers_of_one_key_leave_one_whole_object(store: ObjectStore, prefix: str) -> None:
-    contents = [bytes([number]) * (MIB + number) for number in range(4)]
+    contents = [bytes([number]) * (MIB + number) for number in range(8)]
     await asyncio.gather(
         *(
             store.put(
