@@ -17,7 +17,8 @@ import redis
 
 from mediafleet import Client, NotFound, UploadState
 from mediafleet_devserver.redis_server import free_port
-from tests.e2e.dev_server import MEDIAFLEET, DevServerProcess, dev_server, launch, running
+from tests.e2e.dev_server import MEDIAFLEET, DevServerProcess, dev_server, launch
+from tests.processes import alive
 from tests.waiting import wait_until
 
 CHILDREN = ("redis", "storage-0", "worker-image-0", "worker-other-0", "gateway-0", "gateway-1")
@@ -50,7 +51,7 @@ def test_endpoints_are_complete(dev: DevServerProcess) -> None:
         *("gateways", "token", "other_token", "admin_token", "metrics", "redis", "storage", "pids"),
     }
     assert tuple(endpoints["pids"]) == CHILDREN
-    assert all(running(pid) for pid in endpoints["pids"].values())
+    assert all(alive(pid) for pid in endpoints["pids"].values())
     assert stat.S_IMODE((dev.data_dir / "endpoints.json").stat().st_mode) == 0o600
     first, second = (int(gateway.rpartition(":")[2]) for gateway in endpoints["gateways"])
     assert second == first + 1
@@ -106,7 +107,7 @@ def test_data_and_tokens_outlive_a_stop(tmp_path: Path, storage: str) -> None:
             upload = client.upload(b"kept", display_name="kept.txt", wait=True, timeout=30)
         started = server.descendants()
         assert server.stop() == 0
-        assert not [pid for pid in started if running(pid)]
+        assert not [pid for pid in started if alive(pid)]
         assert not (data_dir / "endpoints.json").exists()
     with (
         dev_server(data_dir, "--storage", storage) as server,
@@ -120,10 +121,10 @@ def test_data_and_tokens_outlive_a_stop(tmp_path: Path, storage: str) -> None:
 def test_nothing_outlives_a_killed_dev_server(tmp_path: Path) -> None:
     with dev_server(tmp_path / "data") as server:
         started = server.descendants()
-        assert set(server.pids.values()) <= started
+        assert set(server.pids.values()) <= set(started)
         server.process.kill()
         server.process.wait()
-        wait_until(lambda: not [pid for pid in started if running(pid)], message="every child to end")
+        wait_until(lambda: not [pid for pid in started if alive(pid)], message="every child to end")
     with dev_server(tmp_path / "data") as server, client_of(server) as client:
         assert list(client.list()) == []
 
@@ -139,7 +140,7 @@ def test_a_used_data_dir_is_refused(dev: DevServerProcess) -> None:
     said = refusal(dev.data_dir)
     assert "--data-dir" in said
     assert f"in use by the dev server with pid {dev.process.pid}" in said
-    assert all(running(pid) for pid in dev.pids.values())
+    assert all(alive(pid) for pid in dev.pids.values())
 
 
 def test_a_used_port_is_refused(tmp_path: Path) -> None:

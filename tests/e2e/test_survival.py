@@ -14,12 +14,14 @@ import pytest
 from mediafleet import Client
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
-from tests.devservers import RunningDevServer, dev_server
+from tests.e2e.dev_server import DevServerProcess, dev_server
 from tests.pictures import scene
 from tests.processes import alive, descendants
 from tests.waiting import wait_until
 
+ROOT = Path(__file__).parents[2]
 POISON = {
+    "PYTHONPATH": str(ROOT),  # where the plugin is found
     "MEDIAFLEET_WORKER_PLUGINS": "tests.poison",
     "MEDIAFLEET_WORKER_SLOTS": "4",
     "MEDIAFLEET_JOB_TIME": "PT4S",
@@ -30,13 +32,13 @@ WORKERS = {"image": "worker-image-0", "other": "worker-other-0"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDevServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServerProcess]:
     with dev_server(tmp_path_factory.mktemp("survival") / "data", environment=POISON) as running:
         yield running
 
 
 @pytest.fixture
-def client(server: RunningDevServer) -> Iterator[Client]:
+def client(server: DevServerProcess) -> Iterator[Client]:
     with Client(server.gateway, token=server.token) as client:
         yield client
 
@@ -64,7 +66,7 @@ def wait_for(client: Client, upload_id: str, *states: pb.UploadState.ValueType, 
     return found
 
 
-def objects(server: RunningDevServer, upload_id: str) -> list[str]:
+def objects(server: DevServerProcess, upload_id: str) -> list[str]:
     """Keys below the upload's prefix, as the folder of the local storage has them."""
     root = server.data_dir / "objects"
     return sorted(
@@ -72,7 +74,7 @@ def objects(server: RunningDevServer, upload_id: str) -> list[str]:
     )
 
 
-def scratch(server: RunningDevServer) -> list[Path]:
+def scratch(server: DevServerProcess) -> list[Path]:
     return [path for path in (server.data_dir / "scratch").rglob("*") if path.is_file()]
 
 
@@ -80,18 +82,18 @@ def grown_beyond(items: list[str], size: int) -> None:
     wait_until(lambda: len(items) > size, 30, "writes to go on")
 
 
-def kill_with_children(server: RunningDevServer, name: str) -> None:
-    pid = server.pid(name)
+def kill_with_children(server: DevServerProcess, name: str) -> None:
+    pid = server.pids[name]
     doomed = [pid, *descendants(pid)]
     for each in doomed:
         os.kill(each, signal.SIGKILL)
     wait_until(lambda: not any(map(alive, doomed)), 5, f"every process of {name} to be gone")
-    server.wait_for_restart(name, pid)
+    server.wait_for_successor(name, pid)
 
 
 @pytest.mark.parametrize("kind", ["image", "other"])
 def test_a_killed_worker_costs_its_job_nothing_but_time(
-    server: RunningDevServer, client: Client, picture: Path, tmp_path: Path, kind: str
+    server: DevServerProcess, client: Client, picture: Path, tmp_path: Path, kind: str
 ) -> None:
     before = client.usage()
     upload = client.upload(picture if kind == "image" else poison(tmp_path, "nap"))
@@ -114,7 +116,7 @@ def test_a_killed_worker_costs_its_job_nothing_but_time(
     wait_until(lambda: not scratch(server), 5, "scratch to be empty")
 
 
-def test_nothing_acknowledged_is_lost_when_redis_is_killed_ten_times(server: RunningDevServer, client: Client) -> None:
+def test_nothing_acknowledged_is_lost_when_redis_is_killed_ten_times(server: DevServerProcess, client: Client) -> None:
     acknowledged: list[str] = []
     refused: list[grpc.StatusCode] = []
     stop = threading.Event()
@@ -139,7 +141,7 @@ def test_nothing_acknowledged_is_lost_when_redis_is_killed_ten_times(server: Run
     try:
         for _ in range(10):
             grown_beyond(acknowledged, len(acknowledged) + 10)
-            server.wait_for_restart("redis", server.kill("redis"))
+            server.wait_for_successor("redis", server.kill("redis"))
     finally:
         stop.set()
         for writer in writers:
@@ -151,8 +153,8 @@ def test_nothing_acknowledged_is_lost_when_redis_is_killed_ten_times(server: Run
 
 
 @pytest.mark.parametrize("deed", ["sleep", "hold"])
-def test_a_cancel_really_stops_the_work(server: RunningDevServer, client: Client, tmp_path: Path, deed: str) -> None:
-    worker = server.pid(WORKERS["other"])
+def test_a_cancel_really_stops_the_work(server: DevServerProcess, client: Client, tmp_path: Path, deed: str) -> None:
+    worker = server.pids[WORKERS["other"]]
     idle = set(descendants(worker))
     for number in range(5):
         upload = client.upload(poison(tmp_path, deed, number))
@@ -167,7 +169,7 @@ def test_a_cancel_really_stops_the_work(server: RunningDevServer, client: Client
 
 
 def test_files_that_misbehave_fail_alone(
-    server: RunningDevServer, client: Client, picture: Path, tmp_path: Path
+    server: DevServerProcess, client: Client, picture: Path, tmp_path: Path
 ) -> None:
     expected = {
         "crash": "WORKER_CRASHED",

@@ -1,0 +1,96 @@
+"""Every metrics page, as Prometheus sees it: promtool's lint, and a real server that scrapes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+
+from mediafleet import Client
+from mediafleet_devserver.redis_server import free_port
+from tests.e2e.dev_server import DevServerProcess, dev_server
+from tests.pictures import scene
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def prometheus() -> Path:
+    """The folder with Debian's prometheus and promtool, unpacked once beside the environment."""
+    folder = Path(sys.prefix) / "prometheus"
+    unpacked = subprocess.run([ROOT / "tools/prometheus.sh", folder], check=False, capture_output=True, text=True)
+    if unpacked.returncode == 3:
+        pytest.skip(unpacked.stderr)
+    assert unpacked.returncode == 0, unpacked.stderr
+    return folder / "usr/bin"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServerProcess]:
+    """A dev server that has done some work."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    with dev_server(folder / "data", "--gateways", "2", "--workers", "2") as running:
+        picture = folder / "a.jpg"
+        scene().save(picture)
+        with Client(running.gateway, token=running.token) as client:
+            for source in (picture, b"words"):
+                upload = client.upload(source, display_name="a.txt" if source == b"words" else "")
+                assert [event.upload_id for event in client.watch(upload.upload_id)]
+        yield running
+
+
+def test_every_page_passes_promtools_lint(prometheus: Path, server: DevServerProcess) -> None:
+    pages = server.endpoints["metrics"]
+    assert len(pages) == 5  # two gateways, two workers for pictures, one for the rest
+    for url in pages:
+        text = urlopen(url).read()
+        assert b"mediafleet_build_info" in text
+        lint = subprocess.run(
+            [prometheus / "promtool", "check", "metrics"], input=text, capture_output=True, check=False
+        )
+        assert (lint.returncode, lint.stdout + lint.stderr) == (0, b""), url
+
+
+def test_a_real_prometheus_scrapes_them_all(prometheus: Path, server: DevServerProcess, tmp_path: Path) -> None:
+    targets = [url.removeprefix("http://").removesuffix("/metrics") for url in server.endpoints["metrics"]]
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "scrape_configs": [{"job_name": "mediafleet", "static_configs": [{"targets": targets}]}],
+    }
+    (tmp_path / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
+    address = f"127.0.0.1:{free_port()}"
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                prometheus / "prometheus",
+                f"--config.file={tmp_path / 'prometheus.yml'}",
+                f"--storage.tsdb.path={tmp_path / 'data'}",
+                f"--web.listen-address={address}",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+
+        def query(expression: str) -> list[float]:
+            try:
+                answer = json.load(urlopen(f"http://{address}/api/v1/query?query={quote(expression)}"))
+            except OSError:
+                return []
+            return [float(series["value"][1]) for series in answer["data"]["result"]]
+
+        wait_until(lambda: query("sum(up)") == [len(targets)], 30, "every target to be up")
+        assert query('sum(grpc_server_handled_total{grpc_method="UploadFile",grpc_code="OK"})') > [0]
+        assert query('sum(mediafleet_jobs_finished_total{outcome="succeeded"})') == [2]
+        assert query("sum(mediafleet_storage_requests_total)") > [0]
+        assert query('sum(mediafleet_jobs_finished_total{outcome="failed"})') == [0]  # there, and zero
+    finally:
+        process.terminate()
+        process.wait(10)
