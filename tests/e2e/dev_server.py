@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mediafleet_devserver.redis_server import free_port
+from tests.processes import descendants
 from tests.waiting import wait_until
 
 MEDIAFLEET = Path(sys.executable).with_name("mediafleet")
@@ -34,6 +35,16 @@ class DevServerProcess:
         return endpoints
 
     @property
+    def gateway(self) -> str:
+        """host:port of the first one."""
+        return str(self.endpoints["gateways"][0])
+
+    @property
+    def token(self) -> str:
+        """Of the tenant `demo`."""
+        return str(self.endpoints["token"])
+
+    @property
     def pids(self) -> dict[str, int]:
         pids: dict[str, int] = self.endpoints["pids"]
         return pids
@@ -43,9 +54,19 @@ class DevServerProcess:
         """What it printed."""
         return self._output.read_text()
 
+    def kill(self, name: str) -> int:
+        """SIGKILL a child; the pid that it had."""
+        pid = self.pids[name]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def wait_for_successor(self, name: str, pid: int, timeout: float = 20.0) -> None:
+        """Until the child `name` is another one than `pid`."""
+        wait_until(lambda: self.pids[name] != pid, timeout, f"a successor of {name}")
+
     def descendants(self) -> set[int]:
         """Every process that runs because of it."""
-        return descendants(self.process.pid)
+        return set(descendants(self.process.pid))
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Its exit status."""
@@ -88,31 +109,3 @@ def launch(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-
-
-def running(pid: int) -> bool:
-    """Whether the process lives; one that waits to be reaped does not."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
-
-
-def descendants(root: int) -> set[int]:
-    """Pids of the children of `root`, their children and so on."""
-    children: dict[int, set[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            children.setdefault(parent, set()).add(int(entry.name))
-    found: set[int] = set()
-    open_ = [root]
-    while open_:
-        new = children.get(open_.pop(), set()) - found
-        found |= new
-        open_ += new
-    return found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import socket
 import stat
 import subprocess
@@ -86,8 +84,7 @@ def test_tokens_name_tenants_apart(dev: DevServerProcess) -> None:
 @pytest.mark.parametrize("name", CHILDREN)
 def test_a_killed_child_is_started_again(dev: DevServerProcess, name: str) -> None:
     before = dev.pids
-    os.kill(before[name], signal.SIGKILL)
-    wait_until(lambda: dev.pids[name] != before[name], timeout=RESTART, message="a successor")
+    dev.wait_for_successor(name, dev.kill(name), RESTART)
     after = dev.pids
     assert {other: pid for other, pid in after.items() if other != name} == {
         other: pid for other, pid in before.items() if other != name

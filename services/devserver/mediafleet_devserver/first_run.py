@@ -69,7 +69,10 @@ async def _first_run(server: DevServer, files: Sequence[Path], once: bool) -> in
             _say(f"All {good} files succeeded, every checksum equal. URLs work for 1 hour, while it runs.")
         if not once:
             _invite(server, gateway)
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                _say("Stopping.")
     return 1 if bad else 0
 
 
