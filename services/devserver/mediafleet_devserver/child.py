@@ -82,12 +82,17 @@ class Child:
         try:
             await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
         except TimeoutError:
-            self.kill()
+            self._kill_group()
             await process.wait()
-        self.kill()
+        self._kill_group()
 
     def kill(self) -> None:
-        """End it and its process group at once."""
+        """End it and its process group at once, and for good."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        self._kill_group()
+
+    def _kill_group(self) -> None:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -97,7 +102,7 @@ class Child:
         pause, started = 0.0, loop.time()
         while True:
             status = await process.wait()
-            self.kill()
+            self._kill_group()
             pause = 0.0 if loop.time() - started > STEADY else min(2 * pause + 0.1, LONGEST_PAUSE)
             await asyncio.sleep(pause)
             started = loop.time()
