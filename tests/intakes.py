@@ -50,7 +50,7 @@ class Site(NamedTuple):
     async def objects(self) -> list[str]:
         """The key of every object and every unfinished multipart."""
         keys = [stored.key async for stored in self.store.list(ROOT)]
-        return keys + [key async for key, _ in self.store.list_multiparts(ROOT)]
+        return keys + [found.key async for found in self.store.list_multiparts(ROOT)]
 
     async def bells(self, kind: MediaKind = MediaKind.IMAGE) -> int:
         """How many bells wait to be heard."""

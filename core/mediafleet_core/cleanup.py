@@ -8,7 +8,7 @@ import structlog
 
 from mediafleet_core.errors import MediafleetError
 from mediafleet_core.identity import UploadId
-from mediafleet_core.object_keys import UploadKeys, deletion_rank
+from mediafleet_core.object_keys import deletion_rank
 from mediafleet_core.ports import Ledger, ObjectStore, Sweep
 
 _log = structlog.get_logger(__name__)
@@ -17,15 +17,15 @@ _SWEEPS_AT_ONCE = 100
 
 
 async def sweep(store: ObjectStore, ledger: Ledger, planned: Sweep) -> None:
-    """Abort multiparts and delete everything below the prefix; then tell the ledger.
+    """Abort multiparts and delete everything below the prefix but the key to keep; then tell the ledger.
 
     Originals go first and the manifest last, so that after a crash half-way the manifest still says "deleted".
     """
     if planned.multipart_id:
         await store.abort_multipart(planned.multipart_key, planned.multipart_id)
     await _abort_below(store, planned.prefix)
-    keys = sorted([stored.key async for stored in store.list(planned.prefix)], key=deletion_rank)
-    for _, stage in groupby(keys, key=deletion_rank):
+    left = [stored.key async for stored in store.list(planned.prefix) if stored.key != planned.keep]
+    for _, stage in groupby(sorted(left, key=deletion_rank), key=deletion_rank):
         await store.delete(list(stage))
     await ledger.swept(planned)
 
@@ -39,14 +39,6 @@ async def sweep_upload(store: ObjectStore, ledger: Ledger, upload_id: UploadId) 
         _log.warning("sweep_postponed", upload_id=upload_id, reason=error.reason)
 
 
-async def drop_leftovers(store: ObjectStore, keys: UploadKeys, original_key: str) -> None:
-    """Delete what earlier writers of a finished upload left: tails, originals that no record names, multiparts."""
-    await _abort_below(store, keys.originals)
-    for prefix in (keys.originals, keys.tails):
-        if left := [stored.key async for stored in store.list(prefix) if stored.key != original_key]:
-            await store.delete(left)
-
-
 async def _abort_below(store: ObjectStore, prefix: str) -> None:
-    for key, multipart_id in [found async for found in store.list_multiparts(prefix)]:
-        await store.abort_multipart(key, multipart_id)
+    for found in [found async for found in store.list_multiparts(prefix)]:
+        await store.abort_multipart(found.key, found.multipart_id)

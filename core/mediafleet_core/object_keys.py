@@ -56,6 +56,12 @@ class UploadKeys(NamedTuple):
         return f"{self.attempt(fence)}{name}{suffix}"
 
 
+def upload_of(key: str) -> UploadId:
+    """The upload that `key` belongs to, as its spelling says; "" for a key of another shape."""
+    parts = key.removeprefix(ROOT).split("/")
+    return UploadId(parts[1] if len(parts) > 2 else "")
+
+
 def deletion_rank(key: str) -> int:
     """When to delete `key` among those of its upload: 0 for originals, 2 for the manifest, 1 for all else."""
     below = key.removeprefix(ROOT).split("/")[2:]

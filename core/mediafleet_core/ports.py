@@ -56,6 +56,14 @@ class UploadedPart(NamedTuple):
     crc32c: int
 
 
+class UnfinishedMultipart(NamedTuple):
+    """A multipart that was neither completed nor aborted, and when it was begun."""
+
+    key: str
+    multipart_id: str
+    begun: datetime
+
+
 class ObjectStore(Protocol):
     """Bytes by key. Every write is whole or absent; a key is never half written.
 
@@ -90,8 +98,8 @@ class ObjectStore(Protocol):
     async def abort_multipart(self, key: str, multipart_id: str) -> None:
         """Drop the parts; quietly when the multipart is gone."""
 
-    def list_multiparts(self, prefix: str) -> AsyncIterator[tuple[str, str]]:
-        """(key, multipart id) of every unfinished multipart below `prefix`."""
+    def list_multiparts(self, prefix: str) -> AsyncIterator[UnfinishedMultipart]:
+        """Every unfinished multipart below `prefix`."""
 
     async def head(self, key: str) -> StoredObject | None:
         """What is stored under `key`, or None."""
@@ -206,7 +214,7 @@ class AttemptFailed(NamedTuple):
 class Sweep(NamedTuple):
     """Objects that no record names any more: everything below `prefix`, and an unfinished multipart if there is one.
 
-    Safe to repeat; `token` names the entry in the ledger.
+    `keep` is the one key below `prefix` that a record does name. Safe to repeat; `token` names the entry in the ledger.
     """
 
     token: str
@@ -247,6 +255,7 @@ class UploadFilter(NamedTuple):
 class Page(NamedTuple):
     """One page of a listing: `next_after` continues it, "" at the end; `total` counts all that the filter covers."""
 
+    keep: str = ""
     uploads: tuple[Upload, ...]
     next_after: str
     total: int
@@ -471,3 +480,6 @@ class JobQueue(Protocol):
 
     async def waiting(self, kind: MediaKind) -> int:
         """Bells of this kind that no worker has taken yet."""
+    async def strays(self, unfinished: Sequence[UnfinishedMultipart]) -> Sequence[UnfinishedMultipart]:
+        """Those that no record names, because whoever began them died or never learned their ids."""
+

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
@@ -227,8 +227,10 @@ async def test_an_aborted_multipart_is_gone(store: ObjectStore, prefix: str, str
 
 async def test_unfinished_multiparts_are_listed(store: ObjectStore, prefix: str) -> None:
     begun = sorted([(key, await store.begin_multipart(key)) for key in (prefix + "b/o/1", prefix + "a/o/1")])
-    assert sorted(await all_of(store.list_multiparts(prefix))) == begun
-    assert await all_of(store.list_multiparts(prefix + "a/")) == begun[:1]
+    listed = sorted(await all_of(store.list_multiparts(prefix)))
+    assert [(found.key, found.multipart_id) for found in listed] == begun
+    assert all(abs(datetime.now(UTC) - found.begun) < timedelta(minutes=1) for found in listed)
+    assert await all_of(store.list_multiparts(prefix + "a/")) == listed[:1]
     for key, multipart in begun:
         await store.abort_multipart(key, multipart)
     assert await all_of(store.list_multiparts(prefix)) == []

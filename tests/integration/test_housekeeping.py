@@ -18,8 +18,8 @@ from mediafleet_core import manifest
 from mediafleet_core.errors import MediafleetError
 from mediafleet_core.identity import new_upload_id
 from mediafleet_core.media_types import MediaKind
-from mediafleet_core.object_keys import UploadKeys
-from mediafleet_core.ports import Ledger
+from mediafleet_core.object_keys import ROOT, UploadKeys
+from mediafleet_core.ports import Ledger, Original
 from mediafleet_core.uploads import State, Upload
 from mediafleet_devserver.redis_server import redis_server
 from mediafleet_workers.housekeeping import Housekeeping, HousekeepingSettings
@@ -38,9 +38,15 @@ async def place(redis_url: str, redis_client: Redis, tmp_path: Path) -> AsyncIte
 
 
 @asynccontextmanager
-async def kept(place: Site, job_lease: timedelta = LEASE, *, bells: int = 64) -> AsyncIterator[asyncio.Task[None]]:
+async def kept(
+    place: Site, job_lease: timedelta = LEASE, *, bells: int = 64, stray_age: timedelta = timedelta(hours=1)
+) -> AsyncIterator[asyncio.Task[None]]:
     settings = HousekeepingSettings(
-        housekeeping_interval=TICK, housekeeping_lease=timedelta(seconds=1), housekeeping_bells=bells
+        housekeeping_interval=TICK,
+        housekeeping_lease=timedelta(seconds=1),
+        housekeeping_bells=bells,
+        stray_interval=TICK,
+        stray_age=stray_age,
     )
     keeper = Housekeeping(place.ledger, place.store, place.queue, settings, job_lease=job_lease)
     stop = asyncio.Event()
@@ -131,6 +137,46 @@ async def test_an_abandoned_upload_expires_and_its_objects_go(place: Site) -> No
     async with kept(place):
         await eventually(in_state(place.ledger, upload, State.EXPIRED))
         await eventually(gone)
+
+
+async def test_a_multipart_that_no_record_names_is_aborted_when_it_is_old(place: Site) -> None:
+    upload = await place.ledger.create(new_upload_id(), ANN, SPEC, limits=LIMITS, expires_in=timedelta(days=1))
+    key = UploadKeys(ANN, upload.upload_id).original(1)
+    session = await place.ledger.open_write(upload.upload_id, ANN, 0)
+    named = await place.store.begin_multipart(key)
+    await place.ledger.attach_multipart(upload.upload_id, session.fence, key, named)
+    await place.store.begin_multipart(key)
+    await place.store.begin_multipart(UploadKeys(ANN, new_upload_id()).original(1))
+
+    async def left() -> list[str]:
+        return [found.multipart_id async for found in place.store.list_multiparts(ROOT)]
+
+    async with kept(place):
+        await another_round("strays")
+        assert len(await left()) == 3
+        assert REGISTRY.get_sample_value("mediafleet_storage_orphans") == 2
+    async with kept(place, stray_age=timedelta(0)):
+        await another_round("strays")
+        assert await left() == [named]
+        assert REGISTRY.get_sample_value("mediafleet_storage_orphans") == 0
+
+
+async def test_what_a_superseded_writer_stores_late_is_swept_beside_the_original(place: Site) -> None:
+    upload = await place.ledger.create(new_upload_id(), ANN, SPEC, limits=LIMITS, expires_in=timedelta(days=1))
+    keys = UploadKeys(ANN, upload.upload_id)
+    for _ in range(2):
+        session = await place.ledger.open_write(upload.upload_id, ANN, 0)
+    await put(place, keys.original(2), b"abc")
+    original = Original(keys.original(2), 3, 0)
+    await place.ledger.finish(upload.upload_id, session.fence, original, limits=LIMITS, max_attempts=1)
+    await put(place, keys.original(1), b"abc")
+    await put(place, keys.tail(1), b"ab")
+
+    async def swept() -> bool:
+        return await place.objects() == [keys.original(2)]
+
+    async with kept(place):
+        await eventually(swept)
 
 
 async def test_a_manifest_is_written_for_a_worker_that_died(place: Site, redis_client: Redis) -> None:

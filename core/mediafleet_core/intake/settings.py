@@ -26,6 +26,8 @@ class IntakeSettings(SettingsPart):
     )
     upload_expiry: timedelta = Field(
         timedelta(hours=24),
-        description="How long an upload may stay unfinished; below the 7 days after which R2 aborts.",
+        ge=timedelta(0),
+        le=timedelta(days=6),
+        description="How long an upload may stay unfinished; at most 6 days, because R2 itself aborts after 7.",
     )
     max_attempts: int = Field(3, ge=1, description="Attempts that the processing of an upload gets at most.")

@@ -194,7 +194,7 @@ class PartWriter:
         else:
             upload = await self._put_whole(whole, sha256)
         if self._fence > 1:
-            await self._drop_leftovers(upload.original_key)
+            await cleanup.sweep_upload(self._works.store, self._works.ledger, self._id)
         await self._ring(upload)
         return upload
 
@@ -246,9 +246,3 @@ class PartWriter:
             await self._works.store.delete([key])
         except MediafleetError as error:
             _log.warning("object_left", upload_id=self._id, key=key, reason=error.reason)
-
-    async def _drop_leftovers(self, original_key: str) -> None:
-        try:
-            await cleanup.drop_leftovers(self._works.store, self._keys, original_key)
-        except MediafleetError as error:
-            _log.warning("leftovers_left", upload_id=self._id, reason=error.reason)

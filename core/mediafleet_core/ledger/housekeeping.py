@@ -13,7 +13,8 @@ from mediafleet_core.ledger import records
 from mediafleet_core.ledger.base import milliseconds
 from mediafleet_core.ledger.reading import Reading
 from mediafleet_core.media_types import MediaKind
-from mediafleet_core.ports import Sweep
+from mediafleet_core.object_keys import upload_of
+from mediafleet_core.ports import Sweep, UnfinishedMultipart
 from mediafleet_core.uploads import Upload
 
 MANIFEST_GRACE_MS = 3_000
@@ -59,6 +60,15 @@ class HousekeepingSteps(Reading):
         """The sweep ran."""
         await self._connection.run("swept", token=sweep.token)
 
+    async def strays(self, unfinished: Sequence[UnfinishedMultipart]) -> Sequence[UnfinishedMultipart]:
+        """Multiparts that no record names."""
+        async with self._connection.guarded() as redis:
+            records_asked = redis.pipeline(transaction=False)
+            for found in unfinished:
+                records_asked.hget(self._connection.key(f"u:{upload_of(found.key)}"), "multipart_id")
+            named: list[str | None] = await records_asked.execute()
+        return [found for found, known in zip(unfinished, named, strict=True) if found.multipart_id != known]
+
     async def manifests(self, limit: int) -> Sequence[Upload]:
         """Committed uploads that still lack their manifest."""
         async with self._connection.guarded() as redis:
@@ -75,5 +85,5 @@ class HousekeepingSteps(Reading):
 
 
 def _sweep(token: str) -> Sweep:
-    _, _, prefix, key, multipart_id = msgspec.json.decode(token, type=tuple[str, int, str, str, str])
-    return Sweep(token, prefix, key, multipart_id)
+    _, _, *sweep = msgspec.json.decode(token, type=tuple[str, int, str, str, str, str])
+    return Sweep(token, *sweep)

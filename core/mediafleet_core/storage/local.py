@@ -27,7 +27,7 @@ from typing import BinaryIO, ParamSpec, TypeVar
 import msgspec
 
 from mediafleet_core.errors import MediafleetError, Reason, invalid_field
-from mediafleet_core.ports import Chunks, StoredObject, UploadedPart
+from mediafleet_core.ports import Chunks, StoredObject, UnfinishedMultipart, UploadedPart
 from mediafleet_core.storage.bodies import CHUNK, crc32c_of, pieces_of
 from mediafleet_core.storage.links import Link, LinkSigner, lifetime
 from mediafleet_core.storage.troubles import corrupt, denied, missing, refused, unavailable
@@ -103,7 +103,7 @@ class LocalStore:
         folder = self._multipart(multipart_id)
         await self._run(shutil.rmtree, folder, ignore_errors=True)
 
-    async def list_multiparts(self, prefix: str) -> AsyncIterator[tuple[str, str]]:
+    async def list_multiparts(self, prefix: str) -> AsyncIterator[UnfinishedMultipart]:
         """See `ObjectStore`."""
         for found in await self._run(self._unfinished, prefix):
             yield found
@@ -285,15 +285,17 @@ class LocalStore:
         shutil.rmtree(folder, ignore_errors=True)
         return stored
 
-    def _unfinished(self, prefix: str) -> Sequence[tuple[str, str]]:
+    def _unfinished(self, prefix: str) -> Sequence[UnfinishedMultipart]:
         found = []
         for folder in self._multiparts.iterdir():
             try:
-                about = msgspec.json.decode((folder / "about.json").read_bytes(), type=_About)
+                with (folder / "about.json").open("rb") as file:
+                    begun = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+                    about = msgspec.json.decode(file.read(), type=_About)
             except FileNotFoundError:
                 continue  # ended meanwhile, or begun by a process that died before it could tell anyone the id
             if about.key.startswith(prefix):
-                found.append((about.key, folder.name))
+                found.append(UnfinishedMultipart(about.key, folder.name, begun))
         return sorted(found)
 
     def _delete(self, paths: Sequence[Path]) -> None:

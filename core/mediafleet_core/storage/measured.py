@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from prometheus_client import Counter, Histogram
 
 from mediafleet_core.errors import MediafleetError, Reason
-from mediafleet_core.ports import Chunks, ObjectStore, StoredObject, UploadedPart
+from mediafleet_core.ports import Chunks, ObjectStore, StoredObject, UnfinishedMultipart, UploadedPart
 
 T = TypeVar("T")
 
@@ -108,7 +108,7 @@ class MeasuredStore:
         with self._measured("abort_multipart"):
             await self._store.abort_multipart(key, multipart_id)
 
-    async def list_multiparts(self, prefix: str) -> AsyncIterator[tuple[str, str]]:
+    async def list_multiparts(self, prefix: str) -> AsyncIterator[UnfinishedMultipart]:
         """See `ObjectStore`."""
         async for unfinished in self._streamed("list_multiparts", self._store.list_multiparts(prefix)):
             yield unfinished

@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 
 from mediafleet_core.errors import MediafleetError, Reason
-from mediafleet_core.ports import Chunks, StoredObject, UploadedPart
+from mediafleet_core.ports import Chunks, StoredObject, UnfinishedMultipart, UploadedPart
 from mediafleet_core.storage.bodies import CHUNK, ChunkReader, crc32c_of, pieces_of
 from mediafleet_core.storage.links import content_disposition, lifetime
 from mediafleet_core.storage.s3_errors import FAILURES, answered, trouble_of
@@ -122,13 +122,13 @@ class S3Store:
             if error.reason is not Reason.ORIGINAL_MISSING:
                 raise
 
-    async def list_multiparts(self, prefix: str) -> AsyncIterator[tuple[str, str]]:
+    async def list_multiparts(self, prefix: str) -> AsyncIterator[UnfinishedMultipart]:
         """See `ObjectStore`."""
         after: dict[str, Any] = {}
         while True:
             page = await self._call("", self._client.list_multipart_uploads, Prefix=prefix, **after)
             for unfinished in page.get("Uploads", ()):
-                yield unfinished["Key"], unfinished["UploadId"]
+                yield UnfinishedMultipart(unfinished["Key"], unfinished["UploadId"], unfinished["Initiated"])
             if not page.get("IsTruncated"):
                 return
             after = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 import structlog
+from prometheus_client import Gauge
 
 from mediafleet_core import cleanup, manifest
-from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, Sweep
+from mediafleet_core.object_keys import ROOT
+from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, Sweep, UnfinishedMultipart
 from mediafleet_core.uploads import Upload
 from mediafleet_workers.housekeeping.settings import HousekeepingSettings
 
 _log = structlog.get_logger(__name__)
 _Item = TypeVar("_Item")
+
+ORPHANS = Gauge("mediafleet_storage_orphans", "Unfinished multiparts that no record names, as last searched for.")
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,27 @@ async def sweep_objects(house: House) -> None:
     await _each(house, await house.ledger.sweeps(house.settings.housekeeping_batch), sweep)
 
 
+async def abort_strays(house: House) -> None:
+    """Abort multiparts that no record names: their writer died, or the storage's answer to its beginning was lost."""
+    unfinished = [found async for found in house.store.list_multiparts(ROOT)]
+    strays = await house.ledger.strays(unfinished) if unfinished else []
+    ORPHANS.set(len(strays))
+    before = datetime.now(UTC) - house.settings.stray_age
+
+    async def abort(found: UnfinishedMultipart) -> None:
+        await house.store.abort_multipart(found.key, found.multipart_id)
+        ORPHANS.dec()
+        _log.info("stray_aborted", key=found.key, begun=found.begun.isoformat())
+
+    await _each(house, [found for found in strays if found.begun <= before], abort)
+
+
 class Duty(NamedTuple):
-    """One duty: its name in metrics and logs, and one round of it."""
+    """One duty: its name in metrics and logs, one round of it, and the least time between two."""
 
     name: str
     run: Callable[[House], Awaitable[None]]
+    every: Callable[[HousekeepingSettings], timedelta] = lambda _: timedelta(0)
 
 
 DUTIES = (
@@ -83,6 +103,7 @@ DUTIES = (
     Duty("expire", expire_uploads),
     Duty("manifests", finish_manifests),
     Duty("sweeps", sweep_objects),
+    Duty("strays", abort_strays, lambda settings: settings.stray_interval),
 )
 
 

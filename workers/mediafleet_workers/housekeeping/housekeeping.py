@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import socket
 import time
@@ -50,6 +51,7 @@ class Housekeeping:
         self._house = House(ledger, store, queue, settings, job_lease)
         self._owner = f"{socket.gethostname()}/{os.getpid()}/{new_upload_id()}"
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._begun: dict[str, float] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Do the duties, whenever leading, until `stop` is set; nothing that fails ends it."""
@@ -71,9 +73,12 @@ class Housekeeping:
     async def _round(self) -> None:
         leading = await self._lead()
         LEADER.set(leading)
+        now = time.monotonic()
         for duty in DUTIES if leading else ():
             busy = self._busy.get(duty.name)
-            if busy is None or busy.done():
+            pause = duty.every(self._house.settings).total_seconds()
+            if (busy is None or busy.done()) and now - self._begun.get(duty.name, -math.inf) >= pause:
+                self._begun[duty.name] = now
                 self._busy[duty.name] = asyncio.create_task(self._do(duty), name=f"housekeeping-{duty.name}")
 
     async def _lead(self) -> bool:

@@ -20,6 +20,13 @@ class HousekeepingSettings(SettingsPart):
     )
     housekeeping_bells: int = Field(64, ge=1, description="Bells per kind of work that may wait for workers at once.")
     housekeeping_batch: int = Field(200, ge=1, description="Uploads that one duty takes on in one round.")
+    stray_interval: timedelta = Field(
+        timedelta(minutes=10), description="Time between two searches for multiparts that no record names."
+    )
+    stray_age: timedelta = Field(
+        timedelta(hours=1),
+        description="Age at which such a multipart is aborted; longer than a writer takes to record what it began.",
+    )
     housekeeping_concurrency: int = Field(8, ge=1, description="Storage requests that one duty has under way.")
 
     @model_validator(mode="after")

@@ -201,9 +201,9 @@ local function leave_queues(r)
 end
 
 -- Objects that no record names any more. run 1 is due at once, run 2 after the longest storage time-out.
-local function plan_sweep(r, prefix, multipart)
+local function plan_sweep(r, prefix, multipart, keep)
   local token = cjson.encode({r.id, 1, prefix, multipart and get(r, 'multipart_key') or '',
-    multipart and get(r, 'multipart_id') or ''})
+    multipart and get(r, 'multipart_id') or '', keep or ''})
   redis.call('ZADD', P .. 'sweeps', int(now), token)
   redis.call('SADD', P .. 'sweeps:' .. r.id, token)
 end

@@ -14,7 +14,11 @@ if A.sha256 then set(r, 'sha256', A.sha256) end
 count_original(r, A.size)
 redis.call('ZREM', P .. 'expiry', r.id)
 redis.call('DEL', record_key(r.id) .. ':parts')
-if get(r, 'tails') ~= '' then plan_sweep(r, upload_prefix(r) .. 'tail/', false) end
+-- What earlier writers left, or may still be about to leave: tails, and originals that nobody will name.
+if num(get(r, 'fence')) > 1 then
+  plan_sweep(r, upload_prefix(r) .. 'tail/', false)
+  plan_sweep(r, upload_prefix(r) .. 'o/', false, A.key)
+end
 set(r, 'tail', '')
 set(r, 'multipart_key', '')
 set(r, 'multipart_id', '')

@@ -20,7 +20,6 @@ if A.part then
   set(r, 'tail', '')
 else
   set(r, 'tail', A.tail)
-  set(r, 'tails', '1')
 end
 set(r, 'committed', math.max(committed, num(get(r, 'committed'))))
 if num(get(r, 'size')) > 0 then
