@@ -140,7 +140,8 @@ class WriteSession(NamedTuple):
     """What a writer holds: the record, its fence, and what is durable already.
 
     `parts` are in order of offset and contiguous from 0; `tail`, if any, follows them. The writer's own parts start at
-    `next_number`. `multipart_id` is "" until the first part needed one; its object key is `multipart_key`.
+    `next_number`. `multipart_id` is "" until the first part needed one; its object key is `multipart_key`. When it is
+    `sealed`, its parts are the whole file.
     """
 
     upload: Upload
@@ -151,6 +152,7 @@ class WriteSession(NamedTuple):
     tail: Tail | None = None
     multipart_key: str = ""
     multipart_id: str = ""
+    sealed: bool = False
 
 
 class Original(NamedTuple):
@@ -314,10 +316,11 @@ class Ledger(Protocol):
         """Record the multipart that the parts go to. Raises CONCURRENT_WRITER."""
 
     async def record_part(
-        self, upload_id: UploadId, fence: int, part: Part, *, limits: Limits, op: str | None = None
+        self, upload_id: UploadId, fence: int, part: Part, *, limits: Limits, last: bool = False, op: str | None = None
     ) -> int:
         """Record a durable part in sequence; returns the committed size; drops a tail that it covers.
 
+        After the `last` one nothing may follow, whoever writes.
         With an unknown size it reserves quota for the part. Raises CONCURRENT_WRITER, UPLOAD_CANCELLED, QUOTA_EXCEEDED.
         """
 
@@ -325,6 +328,9 @@ class Ledger(Protocol):
         self, upload_id: UploadId, fence: int, tail: Tail, *, limits: Limits, op: str | None = None
     ) -> int:
         """Record the tail; returns the committed size. Raises CONCURRENT_WRITER, UPLOAD_CANCELLED, QUOTA_EXCEEDED."""
+
+    async def seal(self, upload_id: UploadId, fence: int, *, op: str | None = None) -> None:
+        """Let nothing follow the recorded parts, whoever writes. Raises CONCURRENT_WRITER, UPLOAD_CANCELLED."""
 
     async def writes(self, upload_id: UploadId, fence: int) -> None:
         """Raise CONCURRENT_WRITER or the state's reason if `fence` may not write any more."""

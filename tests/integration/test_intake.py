@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from mediafleet_core.intake import IntakeSettings, Writer
 from mediafleet_core.intake.crc32c import checksum
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.parts import PARTS_IN_FLIGHT
-from mediafleet_core.ports import Chunks, UploadedPart
+from mediafleet_core.ports import Chunks, StoredObject, UploadedPart
 from mediafleet_core.queue import DramatiqQueue, QueueSettings, open_broker
 from mediafleet_core.quotas import Limits
 from mediafleet_core.storage.links import LinkSigner
@@ -42,7 +43,7 @@ async def opened(here: Site, upload: Upload, offset: int = 0) -> Writer:
     return await here.intake.open(upload.upload_id, ANN, offset, limits=LIMITS)
 
 
-async def refused(awaitable: Coroutine[Any, Any, object], reason: Reason) -> MediafleetError:
+async def refused(awaitable: Awaitable[object], reason: Reason) -> MediafleetError:
     with pytest.raises(MediafleetError) as caught:
         await awaitable
     assert caught.value.reason is reason
@@ -273,6 +274,32 @@ async def test_parts_that_the_storage_dropped_fail_the_upload(here: Site) -> Non
     assert await here.objects() == []
 
 
+@pytest.mark.parametrize("size", [2 * PART, len(FILE)])
+async def test_a_writer_that_wakes_up_inside_complete_makes_the_object_of_its_successor(
+    redis_url: str, redis_client: Redis, tmp_path: Path, size: int
+) -> None:
+    store = GatedStore(tmp_path)
+    store.gate.set()
+    async with site(redis_url, tmp_path, store=store) as here:
+        upload = await here.created()
+        old = await opened(here, upload)
+        await old.write(0, FILE[:size])
+        store.completes.clear()
+        finishing = asyncio.create_task(old.finish())
+        await eventually(store.completing)
+        new = await opened(here, upload, size)
+        await refused(new.write(size, b"more"), Reason.OBJECT_SIZE_MISMATCH)
+        await new.abandon()
+        new = await opened(here, upload, size)
+        store.completes.set()
+        finished = await new.finish()
+        await refused(finishing, Reason.CONCURRENT_WRITER)
+        assert (finished.state, finished.size_bytes) == (State.QUEUED, size)
+        assert await here.content(upload) == FILE[:size]
+        await here.housekeeping()
+        assert await here.objects() == [finished.original_key]
+
+
 @pytest.mark.parametrize(
     ("found", "reason"), [(None, Reason.ORIGINAL_MISSING), (b"other", Reason.STORED_OBJECT_CORRUPT)]
 )
@@ -372,6 +399,25 @@ async def test_a_wrong_small_file_is_refused_before_anything_is_stored(
     assert (await here.ledger.usage(ANN)).reserved_bytes == 0
 
 
+async def test_fifty_equal_calls_at_several_gateways_make_one_upload(
+    here: Site, redis_url: str, tmp_path: Path
+) -> None:
+    spec = UploadSpec(display_name="a.jpg")
+    async with AsyncExitStack() as stack:
+        others = [await stack.enter_async_context(site(redis_url, tmp_path / "bucket")) for _ in range(2)]
+        uploads = await asyncio.gather(
+            *(
+                others[number % 2].intake.upload_file(ANN, spec, FILE, limits=LIMITS, request_id="one")
+                for number in range(50)
+            )
+        )
+    assert len({upload.upload_id for upload in uploads}) == 1
+    assert {upload.state for upload in uploads} == {State.QUEUED}
+    assert await here.content(uploads[0]) == FILE
+    assert len(await here.objects()) == 1
+    assert await here.due() == 1
+
+
 async def test_a_small_file_goes_on_after_a_crash_between_create_and_finish(here: Site) -> None:
     spec = UploadSpec(display_name="a.jpg")
     sending = asyncio.create_task(here.intake.upload_file(ANN, spec, FILE, limits=LIMITS, request_id="one"))
@@ -408,6 +454,9 @@ class GatedStore(LocalStore):
         super().__init__(folder, LinkSigner("http://127.0.0.1:1", "0123456789abcdef"))
         self.gate = asyncio.Event()
         self.under_way = 0
+        self.completes = asyncio.Event()
+        self.completes.set()
+        self.at_complete = False
         self.failure: Callable[[int], MediafleetError | None] = lambda number: None
 
     def waiting(self, parts: int) -> Callable[[], Coroutine[Any, Any, bool]]:
@@ -417,6 +466,15 @@ class GatedStore(LocalStore):
             return self.under_way == parts
 
         return so_many
+
+    async def completing(self) -> bool:
+        """Whether a Complete is held back."""
+        return self.at_complete
+
+    async def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
+        self.at_complete = True
+        await self.completes.wait()
+        return await super().complete_multipart(key, multipart_id, parts)
 
     async def put_part(self, key: str, multipart_id: str, number: int, body: Chunks, *, crc32c: int) -> str:
         self.under_way += 1
@@ -482,6 +540,7 @@ STREAMS = st.lists(
         st.integers(0, 4 * PART),
         st.integers(1, 3 * PART),  # bytes per chunk
         st.sampled_from(["suspend", "abandon", "drop"]),
+        st.integers(0, 2),  # which gateway
     ),
     max_size=6,
 )
@@ -490,19 +549,21 @@ STREAMS = st.lists(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(size=st.integers(0, 8 * PART), declared=st.booleans(), streams=STREAMS)
 async def test_any_split_overlap_interruption_and_resume_gives_the_same_object(
-    redis_url: str, tmp_path: Path, size: int, declared: bool, streams: list[tuple[int, int, int, str]]
+    redis_url: str, tmp_path: Path, size: int, declared: bool, streams: list[tuple[int, int, int, str, int]]
 ) -> None:
     content = some_bytes(size, seed=size)
-    async with site(redis_url, tmp_path / "bucket") as here:
+    async with AsyncExitStack() as stack:
+        gateways = [await stack.enter_async_context(site(redis_url, tmp_path / "bucket")) for _ in range(3)]
+        here = gateways[0]
         upload = await here.created(size if declared else None)
         before = 0
-        for back, length, chunk, end in [*streams, (size, size, 777, "finish")]:
+        for back, length, chunk, end, gateway in [*streams, (size, size, 777, "finish", 1)]:
             durable = await committed(here, upload)
             assert durable >= before
             before = durable
             start = max(0, durable - back)
             stop = size if end == "finish" else min(size, durable + length)
-            writer = await opened(here, upload, start)
+            writer = await opened(gateways[gateway], upload, start)
             for offset in range(start, stop, chunk):
                 piece = content[offset : min(stop, offset + chunk)]
                 await writer.write(offset, piece, checksum(piece))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import random
+import time
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -21,6 +24,12 @@ from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, RequestKey
 from mediafleet_core.progress import Progress
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import Checksums, State, Transfer, Upload, UploadSpec
+
+_REPEATED_CALL = 3.0
+"""Seconds, or up to twice as many, that one of several equal calls is given before another writes the file again."""
+
+_LOOK_AGAIN = 0.05
+"""Seconds between two looks at what another call does."""
 
 
 class WriteStatus(NamedTuple):
@@ -90,9 +99,17 @@ class Intake:
         request = _request("UploadFile", request_id, spec, found.crc32c)
         sized = msgspec.structs.replace(spec, size_bytes=len(content))
         upload = await self._create(tenant, sized, limits, request)
-        if upload.state is not State.RECEIVING:
-            return upload
-        writer = await self.open(upload.upload_id, tenant, 0, limits=limits)
+        while upload.state is State.RECEIVING:
+            try:
+                return await self._write_whole(upload, content, found, limits)
+            except MediafleetError as error:
+                if error.reason is not Reason.CONCURRENT_WRITER:
+                    raise
+            upload = await self._awaited(upload)
+        return upload
+
+    async def _write_whole(self, upload: Upload, content: bytes, found: Checksums, limits: Limits) -> Upload:
+        writer = await self.open(upload.upload_id, upload.tenant, 0, limits=limits)
         try:
             step = self._settings.max_chunk_bytes
             for offset in range(0, len(content), step):
@@ -101,6 +118,14 @@ class Intake:
         except BaseException:
             await writer.abandon()
             raise
+
+    async def _awaited(self, upload: Upload) -> Upload:
+        """The upload once an equal call, which took over, has ended it; or as it is when that takes too long."""
+        until = time.monotonic() + random.uniform(1.0, 2.0) * _REPEATED_CALL
+        while upload.state is State.RECEIVING and time.monotonic() < until:
+            await asyncio.sleep(_LOOK_AGAIN)
+            upload = await self._ledger.get(upload.upload_id, upload.tenant)
+        return upload
 
     async def open(self, upload_id: UploadId, tenant: TenantId, offset: int, *, limits: Limits) -> Writer:
         """Take over the writing of an upload, to go on at `offset` bytes, which must not be ahead of what is durable.

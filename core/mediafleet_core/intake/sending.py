@@ -95,12 +95,13 @@ class PartSender:
     async def complete(self, last: PartBuffer) -> str:
         """Store what is left, if anything, and make the object; returns its key.
 
-        Complete names only parts that the ledger holds, so a writer that was superseded changes nothing.
+        Complete names the parts that the ledger holds, and only once none may be added: a writer that was superseded
+        here, and wakes up later, can complete the object that its successor makes, and no other.
         """
         if last.size:
-            await self._record(await self._store_part(last, self._take_number()))
+            await self._record(await self._store_part(last, self._take_number()), last=True)
         else:
-            await self._ledger.writes(self._id, self._fence)
+            await self._ledger.seal(self._id, self._fence)
         named = [UploadedPart(part.number, part.etag, part.crc32c) for part in self.parts]
         try:
             stored = await self._store.complete_multipart(*self._multipart, named)
@@ -125,8 +126,8 @@ class PartSender:
             raise await self.explained(error) from error
         return Part(number=number, offset=buffer.offset, size=size, crc32c=checksum, etag=etag)
 
-    async def _record(self, part: Part) -> None:
-        self.committed = await self._ledger.record_part(self._id, self._fence, part, limits=self._limits)
+    async def _record(self, part: Part, *, last: bool = False) -> None:
+        self.committed = await self._ledger.record_part(self._id, self._fence, part, limits=self._limits, last=last)
         self.parts.append(part)
 
     def _take_number(self) -> int:

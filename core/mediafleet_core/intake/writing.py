@@ -85,6 +85,7 @@ class PartWriter:
         asked = works.settings.part_bytes or session.part_size
         self._part_size = session.parts[0].size if session.parts else asked
         self._tail = session.tail
+        self._sealed = session.sealed
         self._received = sum(part.size for part in session.parts)
         self._filling = PartBuffer(self._received)
         self._overlap = Overlap()
@@ -173,7 +174,7 @@ class PartWriter:
             raise self._error(Reason.OBJECT_SIZE_MISMATCH, text)
         if end <= self._received:
             return
-        if not self._filling.size and self._received % self._part_size:  # the last part is stored already
+        if self._sealed:
             raise self._error(Reason.OBJECT_SIZE_MISMATCH, f"the file was finished at {self._received} bytes before")
         self._limits.check_size(self._upload.kind, end)
 

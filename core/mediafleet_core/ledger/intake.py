@@ -74,6 +74,7 @@ class IntakeSteps(LedgerBase):
             tail=msgspec.json.decode(tail, type=Tail) if tail else None,
             multipart_key=fields.get("multipart_key", ""),
             multipart_id=fields.get("multipart_id", ""),
+            sealed=bool(fields.get("sealed")),
         )
 
     async def attach_multipart(
@@ -88,18 +89,21 @@ class IntakeSteps(LedgerBase):
         )
 
     async def record_part(
-        self, upload_id: UploadId, fence: int, part: Part, *, limits: Limits, op: str | None = None
+        self, upload_id: UploadId, fence: int, part: Part, *, limits: Limits, last: bool = False, op: str | None = None
     ) -> int:
         """Record a durable part in sequence."""
-        return await self._record(
-            upload_id, fence, limits, op, part.offset, part.size, part=records.to_json(part), number=part.number
-        )
+        what = {"part": records.to_json(part), "number": part.number, "last": last}
+        return await self._record(upload_id, fence, limits, op, part.offset, part.size, **what)
 
     async def record_tail(
         self, upload_id: UploadId, fence: int, tail: Tail, *, limits: Limits, op: str | None = None
     ) -> int:
         """Record the tail behind the last part."""
         return await self._record(upload_id, fence, limits, op, tail.offset, tail.size, tail=records.to_json(tail))
+
+    async def seal(self, upload_id: UploadId, fence: int, *, op: str | None = None) -> None:
+        """Let nothing follow the recorded parts."""
+        check(await self._connection.run("seal", id=upload_id, fence=fence, op=op or new_op()), upload_id)
 
     async def writes(self, upload_id: UploadId, fence: int) -> None:
         """Raise if `fence` may not write any more."""

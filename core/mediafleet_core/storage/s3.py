@@ -8,7 +8,7 @@ import hashlib
 import random
 import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -99,16 +99,18 @@ class S3Store:
             answer = await self._call(
                 key,
                 self._client.complete_multipart_upload,
+                done=lambda: self._made_of(key, parts),
                 UploadId=multipart_id,
                 MultipartUpload={"Parts": named},
             )
         except MediafleetError as error:
             if error.reason is not Reason.ORIGINAL_MISSING:
                 raise
-            stored = await self.head(key)
-            if stored is None or not _is_made_of(stored.etag, parts):
+            answer = await self._made_of(key, parts)
+            if answer is None:
                 raise
-            return stored
+        if isinstance(answer, StoredObject):
+            return answer
         stored = await self.head(key)
         if stored is None or stored.etag != _etag(answer):
             raise corrupt(key)
@@ -222,7 +224,7 @@ class S3Store:
         self,
         key: str,
         body: ChunkReader | BinaryIO,
-        digest: Mapping[str, str],
+        digest: Mapping[str, Any],
         content_type: str,
         metadata: Mapping[str, str] | None,
     ) -> StoredObject:
@@ -237,9 +239,18 @@ class S3Store:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
 
     async def _call(
-        self, key: str, method: Callable[..., Any], body: ChunkReader | BinaryIO | None = None, **params: Any
+        self,
+        key: str,
+        method: Callable[..., Any],
+        body: ChunkReader | BinaryIO | None = None,
+        *,
+        done: Callable[[], Awaitable[Any]] | None = None,
+        **params: Any,
     ) -> Any:
-        """Call until it succeeds or another try cannot help; raises `MediafleetError` only."""
+        """Call until it succeeds or another try cannot help; raises `MediafleetError` only.
+
+        `done` looks, before a call is repeated, whether it was done after all, and gives the answer that was lost.
+        """
         params["Bucket"] = self._bucket
         if key:
             params["Key"] = key
@@ -258,9 +269,16 @@ class S3Store:
             # R2 takes one write a second to one key: less than a second of patience would only fail again.
             shortest = 1.0 if trouble.throttled else 0.1
             await asyncio.sleep(shortest * 2 ** (attempt - 1) * random.uniform(1.0, 2.0))
+            if done is not None and (answer := await done()) is not None:
+                return answer
             attempt += 1
 
-    def _digest_headers(self, key: str, body: Iterable[bytes | memoryview], crc32c: int) -> dict[str, str]:
+    async def _made_of(self, key: str, parts: Sequence[UploadedPart]) -> StoredObject | None:
+        """The object, if it stands and is made of these parts."""
+        stored = await self.head(key)
+        return stored if stored and _is_made_of(stored.etag, parts) else None
+
+    def _digest_headers(self, key: str, body: Iterable[bytes | memoryview], crc32c: int) -> dict[str, Any]:
         if self._digest is BodyDigest.CRC32C:
             return {"ChecksumCRC32C": _base64_of(crc32c)}
         md5, found = hashlib.md5(usedforsecurity=False), 0

@@ -1,4 +1,4 @@
--- A durable part (A.part) in sequence, or the tail behind the last part (A.tail).
+-- A durable part (A.part, A.last when no other may follow) in sequence, or the tail behind the last part (A.tail).
 local r, refused, detail = writable(A.id, A.fence)
 if not r then return refused, detail end
 local whole = num(get(r, 'whole'))
@@ -16,6 +16,7 @@ if A.part then
   redis.call('RPUSH', record_key(r.id) .. ':parts', A.part)
   set(r, 'whole', committed)
   set(r, 'next_number', A.number + 1)
+  if A.last then set(r, 'sealed', '1') end
   -- The object of a covered tail stays until the end: a sweep of all tails could meet a newer one.
   set(r, 'tail', '')
 else
