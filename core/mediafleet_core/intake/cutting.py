@@ -15,7 +15,7 @@ class Piece(NamedTuple):
     """Bytes that lie in one part and on one side of what was received before; CRC32C of its content."""
 
     offset: int
-    content: bytes
+    content: bytes | memoryview
     crc32c: int
 
     @property
@@ -24,7 +24,7 @@ class Piece(NamedTuple):
         return self.offset + len(self.content)
 
 
-def cut(offset: int, content: bytes, part_size: int, received: int) -> Iterator[Piece]:
+def cut(offset: int, content: bytes | memoryview, part_size: int, received: int) -> Iterator[Piece]:
     """Cut at the bounds of parts (multiples of `part_size`) and at `received`; a chunk within is not copied."""
     end = offset + len(content)
     start = offset
@@ -52,7 +52,7 @@ class PartBuffer:
         self.offset = offset
         self.size = 0
         self.crc32c = 0
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | memoryview] = []
         self._small = bytearray()
 
     def append(self, piece: Piece) -> None:
@@ -65,7 +65,7 @@ class PartBuffer:
         self.crc32c = crc32c.combine(self.crc32c, piece.crc32c, len(piece.content))
         self.size += len(piece.content)
 
-    def chunks(self) -> list[bytes]:
+    def chunks(self) -> list[bytes | memoryview]:
         """The content, in order."""
         self._join_small()
         return self._chunks

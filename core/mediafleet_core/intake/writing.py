@@ -27,7 +27,7 @@ UNKNOWN = Checksums()
 class Writer(Protocol):
     """Takes the bytes of one upload in order. After an error only `suspend` or `abandon` may follow."""
 
-    async def write(self, offset: int, content: bytes, crc32c: int | None = None) -> None:
+    async def write(self, offset: int, content: bytes | memoryview, crc32c: int | None = None) -> None:
         """Take a chunk that begins at `offset` bytes of the file; what was received before is skipped.
 
         Raises WRITE_OFFSET_AHEAD, CHUNK_TOO_LARGE, CHUNK_CHECKSUM_MISMATCH, OBJECT_SIZE_MISMATCH, OBJECT_TOO_LARGE,
@@ -54,7 +54,7 @@ class FinishedWriter:
     def __init__(self, upload: Upload) -> None:
         self._upload = upload
 
-    async def write(self, offset: int, content: bytes, crc32c: int | None = None) -> None:
+    async def write(self, offset: int, content: bytes | memoryview, crc32c: int | None = None) -> None:
         """Ignore the chunk."""
 
     async def finish(self, checksums: Checksums = UNKNOWN, size: int | None = None) -> Upload:
@@ -111,7 +111,7 @@ class PartWriter:
             raise MediafleetError(Reason.STORED_OBJECT_CORRUPT, text, metadata={"uploadId": self._id})
         self._overlap.add(self._tail.offset, Stored(self._tail.size, self._tail.crc32c))
 
-    async def write(self, offset: int, content: bytes, crc32c: int | None = None) -> None:
+    async def write(self, offset: int, content: bytes | memoryview, crc32c: int | None = None) -> None:
         """See `Writer`."""
         await self._sender.reap()
         self._check_place(offset, len(content))

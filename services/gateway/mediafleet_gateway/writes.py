@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer
@@ -17,6 +16,7 @@ from mediafleet_gateway.auth import caller
 from mediafleet_gateway.chunks import Chunks
 from mediafleet_gateway.convert import timestamp, upload_to_proto
 from mediafleet_gateway.draining import Drain
+from mediafleet_gateway.frames import Frame
 from mediafleet_gateway.interceptors.around import Context
 
 _KEPT = frozenset(
@@ -82,26 +82,26 @@ class Writes(UploadServiceServicer):
             committed_size=committed_size, upload=upload_to_proto(upload), expire_time=timestamp(expire_time)
         )
 
-    async def WriteUpload(
-        self, messages: AsyncIterator[pb.WriteUploadRequest], context: Context
+    async def WriteUpload(  # type: ignore[override]
+        self, messages: AsyncIterator[Frame], context: Context
     ) -> pb.WriteUploadResponse:
-        """Take a stream of chunks. Its end says nothing; only `finish_write` finishes the file.
+        """Take a stream of chunks, read by `frames.parse`. Its end says nothing; only `finish_write` finishes the file.
 
         gRPC ends the iterator in the same way when the client half-closes, cancels, goes away or runs out of time.
         """
         tenant = caller().tenant
-        async with aclosing(Chunks(messages, self._drain)) as chunks:
-            first = await chunks.next()
-            if first is None:
-                raise invalid_field("upload_id", "the first message must name the upload")
-            upload_id = requests.upload_id(first.upload_id)
-            writer = await self._intake.open(upload_id, tenant, first.write_offset, limits=self._limits_of(tenant))
-            upload = await self._receive(writer, first, chunks)
-            if upload is None:
-                upload = (await self._intake.status(upload_id, tenant)).upload
+        chunks = Chunks(messages, self._drain)
+        first = await chunks.next()
+        if first is None:
+            raise invalid_field("upload_id", "the first message must name the upload")
+        upload_id = requests.upload_id(first.upload_id)
+        writer = await self._intake.open(upload_id, tenant, first.write_offset, limits=self._limits_of(tenant))
+        upload = await self._receive(writer, first, chunks)
+        if upload is None:
+            upload = (await self._intake.status(upload_id, tenant)).upload
         return pb.WriteUploadResponse(upload=upload_to_proto(upload), committed_size=upload.committed_size)
 
-    async def _receive(self, writer: Writer, first: pb.WriteUploadRequest, chunks: Chunks) -> Upload | None:
+    async def _receive(self, writer: Writer, first: Frame, chunks: Chunks) -> Upload | None:
         """The finished upload, or None when the stream ended without `finish_write`."""
         try:
             try:
@@ -115,14 +115,13 @@ class Writes(UploadServiceServicer):
             raise
 
 
-async def _write_all(writer: Writer, first: pb.WriteUploadRequest, chunks: Chunks) -> Upload | None:
-    message: pb.WriteUploadRequest | None = first
+async def _write_all(writer: Writer, first: Frame, chunks: Chunks) -> Upload | None:
+    message: Frame | None = first
     while message is not None:
         if message.upload_id not in ("", first.upload_id):
             raise invalid_field("upload_id", "must not change within a stream")
         metrics.INGEST.inc(len(message.content))
-        crc32c = message.crc32c if message.HasField("crc32c") else None
-        await writer.write(message.write_offset, message.content, crc32c)
+        await writer.write(message.write_offset, message.content, message.crc32c)
         if message.finish_write:
             return await _finish(writer, message, chunks)
         message = await chunks.next()
@@ -130,7 +129,7 @@ async def _write_all(writer: Writer, first: pb.WriteUploadRequest, chunks: Chunk
     return None
 
 
-async def _finish(writer: Writer, last: pb.WriteUploadRequest, chunks: Chunks) -> Upload:
+async def _finish(writer: Writer, last: Frame, chunks: Chunks) -> Upload:
     checksums = requests.checksums_from_proto(last.checksums)
     if await chunks.more():
         raise MediafleetError(Reason.WRITE_AFTER_FINISH, "nothing may follow the message with finish_write")
