@@ -486,6 +486,6 @@ class JobQueue(Protocol):
 
     async def waiting(self, kind: MediaKind) -> int:
         """Bells of this kind that no worker has taken yet."""
+
     async def strays(self, unfinished: Sequence[UnfinishedMultipart]) -> Sequence[UnfinishedMultipart]:
         """Those that no record names, because whoever began them died or never learned their ids."""
-

@@ -21,5 +21,6 @@ class LedgerSettings(SettingsPart):
         timedelta(days=7), description="How long the original of a failed or cancelled upload is kept for a retry."
     )
     sweep_again_after: timedelta = Field(
-        timedelta(seconds=120), description="When a sweep of objects is repeated; longer than any storage time-out."
+        timedelta(seconds=180),
+        description="When a sweep of objects is repeated: when no write to the storage can be under way any more.",
     )

@@ -1,9 +1,10 @@
-"""Object storage: a folder or an S3 bucket behind `ports.ObjectStore`, measured."""
+"""Object storage: a folder or an S3 bucket behind `ports.ObjectStore`, measured and behind a circuit breaker."""
 
 from __future__ import annotations
 
 from mediafleet_core.ports import ObjectStore
 from mediafleet_core.settings import SettingsError
+from mediafleet_core.storage.breaker import BreakerStore
 from mediafleet_core.storage.links import LinkSigner
 from mediafleet_core.storage.local import LocalStore
 from mediafleet_core.storage.measured import RETRIES, MeasuredStore
@@ -14,13 +15,13 @@ __all__ = ["Backend", "StorageSettings", "open_local", "open_store"]
 
 
 def open_store(settings: StorageSettings) -> ObjectStore:
-    """The store that the settings name, with every operation measured. Talks to no server yet.
+    """The store that the settings name, every operation measured and behind a circuit breaker. Talks to no server yet.
 
     Raises SettingsError if a folder cannot be used.
     """
     if settings.backend is Backend.LOCAL:
-        return MeasuredStore(open_local(settings), billable=False)
-    return MeasuredStore(S3Store(settings, on_retry=RETRIES.inc), billable=True)
+        return MeasuredStore(BreakerStore(open_local(settings), settings), billable=False)
+    return MeasuredStore(BreakerStore(S3Store(settings, on_retry=RETRIES.inc), settings), billable=True)
 
 
 def open_local(settings: StorageSettings) -> LocalStore:

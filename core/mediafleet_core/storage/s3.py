@@ -312,7 +312,7 @@ def _client(settings: StorageSettings) -> S3Client:
             retries={"total_max_attempts": 1, "mode": "standard"},
             max_pool_connections=settings.storage_connections,
             connect_timeout=5,
-            read_timeout=60,
+            read_timeout=settings.storage_timeout.total_seconds(),
             tcp_keepalive=True,
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -51,6 +52,18 @@ class StorageSettings(SettingsPart):
     r2_enabled: bool | None = Field(None, validation_alias="R2_ENABLED")
     r2_account_id: str = Field(
         "",
+    storage_timeout: timedelta = Field(
+        timedelta(seconds=30),
+        ge=timedelta(milliseconds=100),
+        description="How long S3 may be silent before a call is repeated; MEDIAFLEET_SWEEP_AGAIN_AFTER is longer.",
+    )
+    storage_breaker_failures: int = Field(
+        5, ge=1, description="Operations in a row that must fail before the storage is taken to be away."
+    )
+    storage_breaker_window: timedelta = Field(timedelta(seconds=60), description="In which those failures fall.")
+    storage_breaker_cooldown: timedelta = Field(
+        timedelta(seconds=5), description="How long a storage that is away is left alone before it is tried again."
+    )
         validation_alias="R2_ACCOUNT_ID",
         pattern=r"^([0-9a-f]{32})?$",
         description="The account's 32 hexadecimal digits.",

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from mediafleet_devserver.r2.archive import Archive
 from mediafleet_devserver.r2.contents import make_bucket, s3_application
-from mediafleet_devserver.r2.faults import Fault, FaultKind, Faults, break_connection
+from mediafleet_devserver.r2.faults import Fault, FaultKind, Faults, break_connection, lie_about_etag
 from mediafleet_devserver.r2.refusals import Refused
 from mediafleet_devserver.r2.request import S3Request
 from mediafleet_devserver.r2.rules import rules
@@ -72,6 +72,8 @@ class R2Endpoint:
             return refused.response()
         if fault and fault.kind is FaultKind.LOSE_ANSWER:
             break_connection(environ)
+        if fault and fault.kind is FaultKind.WRONG_ETAG:
+            lie_about_etag(response)
         return response
 
     def _obey(self, request: S3Request, environ: WSGIEnvironment) -> Response:

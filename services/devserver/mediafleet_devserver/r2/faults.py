@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+import re
+import secrets
 import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
+from werkzeug.wrappers import Response
 
 from mediafleet_devserver.r2.operations import Operation
 from mediafleet_devserver.r2.refusals import Refused
@@ -32,6 +36,8 @@ class FaultKind(StrEnum):
     """Breaks the connection and does nothing."""
     LOSE_ANSWER = "lose-answer"
     """Does what was asked and then breaks the connection."""
+    WRONG_ETAG = "wrong-etag"
+    """Does what was asked and answers with an ETag that belongs to nothing."""
 
 
 _ERRORS = {
@@ -72,6 +78,8 @@ class Faults:
         """None to begin with."""
         self._lock = threading.Lock()
         self._planned: list[_Planned] = []
+        self.struck: Counter[FaultKind] = Counter()
+        """How often each kind struck."""
 
     def plan(self, faults: Sequence[Fault]) -> None:
         """From now on these and no others."""
@@ -81,7 +89,10 @@ class Faults:
     def next(self, operation: Operation | None) -> Fault | None:
         """What shall befall a request, the first plan first."""
         with self._lock:
-            return next((planned.fault for planned in self._planned if planned.strikes(operation)), None)
+            fault = next((planned.fault for planned in self._planned if planned.strikes(operation)), None)
+            if fault:
+                self.struck[fault.kind] += 1
+            return fault
 
 
 class _Planned:
@@ -107,3 +118,11 @@ def break_connection(environ: WSGIEnvironment) -> None:
     no_lingering = struct.pack("ii", 1, 0)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_lingering)
     raise ConnectionAbortedError("broken on purpose")
+
+
+def lie_about_etag(response: Response) -> None:
+    """Puts a false one in the place of the true, in the headers and in the document that answers a Complete."""
+    if "ETag" in response.headers:
+        response.headers["ETag"] = f'"{secrets.token_hex(16)}"'
+    if b"<ETag>" in response.data:
+        response.data = re.sub(rb"(?<=<ETag>)[^<]*", f'"{secrets.token_hex(16)}"'.encode(), response.data)
