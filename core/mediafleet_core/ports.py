@@ -223,6 +223,7 @@ class Sweep(NamedTuple):
     prefix: str
     multipart_key: str = ""
     multipart_id: str = ""
+    keep: str = ""
 
 
 # --- Ledger: reading ------------------------------------------------------------------------------------------------
@@ -257,7 +258,6 @@ class UploadFilter(NamedTuple):
 class Page(NamedTuple):
     """One page of a listing: `next_after` continues it, "" at the end; `total` counts all that the filter covers."""
 
-    keep: str = ""
     uploads: tuple[Upload, ...]
     next_after: str
     total: int
