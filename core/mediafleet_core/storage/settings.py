@@ -48,10 +48,6 @@ class StorageSettings(SettingsPart):
     )
     storage_connections: int = Field(16, ge=1, le=256, description="Requests that one process may have under way.")
     storage_digest: BodyDigest = Field(BodyDigest.CRC32C, description="crc32c, or md5 if the server refuses CRC32C.")
-
-    r2_enabled: bool | None = Field(None, validation_alias="R2_ENABLED")
-    r2_account_id: str = Field(
-        "",
     storage_timeout: timedelta = Field(
         timedelta(seconds=30),
         ge=timedelta(milliseconds=100),
@@ -64,6 +60,10 @@ class StorageSettings(SettingsPart):
     storage_breaker_cooldown: timedelta = Field(
         timedelta(seconds=5), description="How long a storage that is away is left alone before it is tried again."
     )
+
+    r2_enabled: bool | None = Field(None, validation_alias="R2_ENABLED")
+    r2_account_id: str = Field(
+        "",
         validation_alias="R2_ACCOUNT_ID",
         pattern=r"^([0-9a-f]{32})?$",
         description="The account's 32 hexadecimal digits.",
