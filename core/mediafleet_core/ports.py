@@ -446,6 +446,9 @@ class Ledger(Protocol):
     async def swept(self, sweep: Sweep) -> None:
         """The sweep ran: it is due once more after the longest storage time-out, then forgotten."""
 
+    async def strays(self, unfinished: Sequence[UnfinishedMultipart]) -> Sequence[UnfinishedMultipart]:
+        """Those that no record names, because whoever began them died or never learned their ids."""
+
     async def manifests(self, limit: int) -> Sequence[Upload]:
         """Committed uploads whose manifest is not written yet, due for more than a few seconds."""
 
@@ -486,6 +489,3 @@ class JobQueue(Protocol):
 
     async def waiting(self, kind: MediaKind) -> int:
         """Bells of this kind that no worker has taken yet."""
-
-    async def strays(self, unfinished: Sequence[UnfinishedMultipart]) -> Sequence[UnfinishedMultipart]:
-        """Those that no record names, because whoever began them died or never learned their ids."""
