@@ -13,6 +13,7 @@ _PLANNED_PARTS = 5_000
 """Half of the numbers: the other half is for the gaps that takeovers leave."""
 
 SMALLEST_PART = 8 * MIB
+DIRECT_PART = 64 * MIB
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +44,17 @@ def part_size(size_bytes: int | None) -> int:
         return SMALLEST_PART
     needed = -(-size_bytes // _PLANNED_PARTS)
     return max(SMALLEST_PART, -(-needed // MIB) * MIB)
+
+
+def direct_part_size(size_bytes: int, smallest: int = DIRECT_PART) -> int:
+    """Bytes per part of a direct upload: 64 MiB until the size needs more than 10,000 of them, then whole MiB."""
+    needed = -(-size_bytes // MAX_PART_NUMBER)
+    return max(smallest, -(-needed // MIB) * MIB)
+
+
+def direct_part(size_bytes: int, part_size: int, number: int) -> int:
+    """Bytes that part `number` of a direct upload has: all `part_size`, and the last one what is left."""
+    return min(part_size, size_bytes - (number - 1) * part_size)
 
 
 def first_number_after_takeover(last_recorded: int) -> int:

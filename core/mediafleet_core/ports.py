@@ -56,6 +56,22 @@ class UploadedPart(NamedTuple):
     crc32c: int
 
 
+class StoredPart(NamedTuple):
+    """A part as the store has it: size in bytes, and the CRC32C if the store tells."""
+
+    number: int
+    size: int
+    etag: str
+    crc32c: int | None = None
+
+
+class SignedPut(NamedTuple):
+    """One HTTP PUT that anyone may send: its URL, and the headers that must come with it, by name in lower case."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
 class UnfinishedMultipart(NamedTuple):
     """A multipart that was neither completed nor aborted, and when it was begun."""
 
@@ -70,6 +86,10 @@ class ObjectStore(Protocol):
     `ProcessingError`s are not raised here; failures are `MediafleetError` with STORAGE_UNAVAILABLE (try again; also
     throttling, with `metadata["cause"] = "throttled"`), STORAGE_DENIED, or STORED_OBJECT_CORRUPT for a broken digest.
     """
+
+    @property
+    def signs_parts(self) -> bool:
+        """Whether `sign_part` works here."""
 
     async def put(
         self, key: str, body: Chunks, *, crc32c: int, content_type: str = "", metadata: Mapping[str, str] | None = None
@@ -89,10 +109,22 @@ class ObjectStore(Protocol):
     async def put_part(self, key: str, multipart_id: str, number: int, body: Chunks, *, crc32c: int) -> str:
         """Store part `number` (1 to 10,000); returns its ETag. Raises ORIGINAL_MISSING when the multipart is gone."""
 
+    async def sign_part(
+        self, key: str, multipart_id: str, number: int, *, size: int, crc32c: int, expires_in: timedelta
+    ) -> SignedPut:
+        """What stores part `number` without credentials until it expires; the store takes these bytes and no others.
+
+        Raises DIRECT_UNAVAILABLE where the store cannot sign.
+        """
+
+    def list_parts(self, key: str, multipart_id: str) -> AsyncIterator[StoredPart]:
+        """The parts stored so far, by rising number. Raises ORIGINAL_MISSING when the multipart is gone."""
+
     async def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
         """Make the object of the named parts, in order of their numbers; repeated, it answers the same again.
 
-        Raises ORIGINAL_MISSING when the multipart is gone and its object is not there.
+        Raises ORIGINAL_MISSING when the multipart is gone and its object is not there, PART_MISMATCH when a part is
+        not stored as named.
         """
 
     async def abort_multipart(self, key: str, multipart_id: str) -> None:
@@ -306,7 +338,8 @@ class Ledger(Protocol):
     ) -> WriteSession:
         """Take over writing with a new fence, if `offset` is at most the committed size.
 
-        Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_CANCELLED, UPLOAD_TERMINAL (failed), WRITE_OFFSET_AHEAD. An
+        Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_CANCELLED, UPLOAD_TERMINAL (failed), TRANSFER_MISMATCH,
+        WRITE_OFFSET_AHEAD. An
         upload that is finished (QUEUED and later) is returned as a session with fence 0: nothing more may be written.
         """
 
@@ -329,8 +362,32 @@ class Ledger(Protocol):
     ) -> int:
         """Record the tail; returns the committed size. Raises CONCURRENT_WRITER, UPLOAD_CANCELLED, QUOTA_EXCEEDED."""
 
-    async def seal(self, upload_id: UploadId, fence: int, *, op: str | None = None) -> None:
-        """Let nothing follow the recorded parts, whoever writes. Raises CONCURRENT_WRITER, UPLOAD_CANCELLED."""
+    async def open_direct(self, upload_id: UploadId, tenant: TenantId, *, committed: int = 0) -> WriteSession:
+        """How far a direct upload is; records `committed` if it is more than is known.
+
+        `multipart_id` is "" until `attach_direct`, and there are no `parts` until it is `sealed`. Raises what
+        `open_write` raises, and likewise answers fence 0 once the upload is finished.
+        """
+
+    async def attach_direct(
+        self,
+        upload_id: UploadId,
+        tenant: TenantId,
+        key: str,
+        multipart_id: str,
+        part_size: int,
+        *,
+        op: str | None = None,
+    ) -> WriteSession:
+        """Record the multipart of a direct upload, unless there is one already: the answer tells which one counts."""
+
+    async def seal(
+        self, upload_id: UploadId, fence: int, parts: Sequence[Part] | None = None, *, op: str | None = None
+    ) -> None:
+        """Let nothing follow the recorded parts, or `parts` in their place, whoever writes.
+
+        Raises CONCURRENT_WRITER, UPLOAD_CANCELLED.
+        """
 
     async def writes(self, upload_id: UploadId, fence: int) -> None:
         """Raise CONCURRENT_WRITER or the state's reason if `fence` may not write any more."""

@@ -96,7 +96,7 @@ async def test_asked_again(server: Server, status: int, code: str) -> None:
         (404, "NoSuchUpload", Reason.ORIGINAL_MISSING),
         (412, "PreconditionFailed", Reason.INTERNAL),
         (400, "EntityTooSmall", Reason.INTERNAL),
-        (400, "InvalidPart", Reason.INTERNAL),
+        (400, "InvalidPart", Reason.PART_MISMATCH),
     ],
 )
 async def test_never_asked_again(server: Server, status: int, code: str, reason: Reason) -> None:

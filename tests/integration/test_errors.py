@@ -488,10 +488,6 @@ async def test_what_is_not_built_yet_says_so(reached: Reached) -> None:
         await BatchServiceStub(reached.channel).GetBatch(batches_pb2.GetBatchRequest(), metadata=ANN)
     with refused(StatusCode.UNIMPLEMENTED, Reason.NOT_IMPLEMENTED):
         await BatchServiceStub(reached.channel).WatchBatch(batches_pb2.WatchBatchRequest(), metadata=ANN).read()
-    with refused(StatusCode.UNIMPLEMENTED, Reason.NOT_IMPLEMENTED):
-        await reached.uploads.SignUploadParts(pb.SignUploadPartsRequest(), metadata=ANN)
-    with refused(StatusCode.UNIMPLEMENTED, Reason.NOT_IMPLEMENTED):
-        await create(reached, transfer=pb.TRANSFER_DIRECT)
     for path in ("/mediafleet.v1.UploadService/Nothing", "/no.such.Service/Nothing"):
         with refused(StatusCode.UNIMPLEMENTED, Reason.NOT_IMPLEMENTED):
             call: Any = reached.channel.unary_unary(path)

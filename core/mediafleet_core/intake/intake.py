@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from mediafleet_core.errors import FieldViolation, MediafleetError, Reason
+from mediafleet_core.errors import FieldViolation, MediafleetError, Reason, invalid_field
 from mediafleet_core.identity import TenantId, UploadId, new_upload_id
 from mediafleet_core.intake import crc32c
 from mediafleet_core.intake.budget import ByteBudget
 from mediafleet_core.intake.detached import Detached
+from mediafleet_core.intake.direct import DirectUploads
 from mediafleet_core.intake.sending import Works
 from mediafleet_core.intake.settings import IntakeSettings
 from mediafleet_core.intake.writing import UNKNOWN, FinishedWriter, PartWriter, Writer
@@ -47,7 +48,9 @@ class Intake:
         self._ledger = ledger
         self._settings = settings
         self._detached = Detached()
+        self._store = store
         self._works = Works(ledger, store, queue, settings, ByteBudget(settings.write_buffer_bytes), self._detached)
+        self.direct = DirectUploads(self._works)
 
     async def create(
         self,
@@ -61,11 +64,11 @@ class Intake:
         """Check rights and quota and open an upload for bytes; `validate_only` stores nothing and answers no id.
 
         Raises OBJECT_TOO_LARGE, CONTENT_TYPE_NOT_ALLOWED, QUOTA_EXCEEDED, REQUEST_ID_REUSED, BATCH_NOT_FOUND,
-        BATCH_SEALED, NOT_IMPLEMENTED (direct transfer).
+        BATCH_SEALED, DIRECT_UNAVAILABLE.
         """
         request = _request("CreateUpload", request_id, spec)
         if validate_only:
-            _check(spec, limits)
+            self._check(spec, limits)
             before = await self._ledger.check_create(tenant, spec, limits=limits, request=request)
             return before or _preview(tenant, spec)
         return await self._create(tenant, spec, limits, request)
@@ -130,7 +133,8 @@ class Intake:
     async def open(self, upload_id: UploadId, tenant: TenantId, offset: int, *, limits: Limits) -> Writer:
         """Take over the writing of an upload, to go on at `offset` bytes, which must not be ahead of what is durable.
 
-        Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_CANCELLED, UPLOAD_TERMINAL, WRITE_OFFSET_AHEAD.
+        Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_CANCELLED, UPLOAD_TERMINAL, TRANSFER_MISMATCH,
+        WRITE_OFFSET_AHEAD.
         """
         session = await self._ledger.open_write(upload_id, tenant, offset)
         if not session.fence:
@@ -142,6 +146,8 @@ class Intake:
     async def status(self, upload_id: UploadId, tenant: TenantId) -> WriteStatus:
         """How much is durable; never decreases. Raises UPLOAD_NOT_FOUND."""
         upload = await self._ledger.get(upload_id, tenant)
+        if upload.spec.transfer is Transfer.DIRECT:
+            upload = await self.direct.status(upload)
         return WriteStatus(upload.committed_size, upload, upload.expire_time)
 
     async def settled(self) -> None:
@@ -149,19 +155,22 @@ class Intake:
         await self._detached.settled()
 
     async def _create(self, tenant: TenantId, spec: UploadSpec, limits: Limits, request: RequestKey | None) -> Upload:
-        _check(spec, limits)
+        self._check(spec, limits)
         return await self._ledger.create(
             new_upload_id(), tenant, spec, limits=limits, request=request, expires_in=self._settings.upload_expiry
         )
 
-
-def _check(spec: UploadSpec, limits: Limits) -> None:
-    if spec.transfer is Transfer.DIRECT:
-        raise MediafleetError(Reason.NOT_IMPLEMENTED, "direct transfer is not available; use TRANSFER_STREAM")
-    content_type = declared_type(spec.content_type, spec.display_name)
-    if spec.size_bytes is not None:
-        limits.check_size(kind_of(content_type), spec.size_bytes)
-    limits.check_type(content_type)
+    def _check(self, spec: UploadSpec, limits: Limits) -> None:
+        content_type = declared_type(spec.content_type, spec.display_name)
+        if spec.size_bytes is not None:
+            limits.check_size(kind_of(content_type), spec.size_bytes)
+        limits.check_type(content_type)
+        if spec.transfer is Transfer.DIRECT:
+            if not (self._settings.direct_uploads and self._store.signs_parts):
+                text = "this server takes no direct uploads; use TRANSFER_STREAM and WriteUpload"
+                raise MediafleetError(Reason.DIRECT_UNAVAILABLE, text)
+            if not spec.size_bytes:
+                raise invalid_field("spec.size_bytes", "must be declared, and more than 0, for TRANSFER_DIRECT")
 
 
 def _request(method: str, request_id: str, spec: UploadSpec, checksum: int | None = None) -> RequestKey | None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
+from mediafleet_core.parts import DIRECT_PART
 from mediafleet_core.settings import SettingsPart
 
 MIB = 1 << 20
@@ -29,5 +30,11 @@ class IntakeSettings(SettingsPart):
         ge=timedelta(0),
         le=timedelta(days=6),
         description="How long an upload may stay unfinished; at most 6 days, because R2 itself aborts after 7.",
+    )
+    direct_uploads: bool = Field(
+        True, description="Whether clients may send parts straight to the storage; false where they cannot reach it."
+    )
+    direct_part_bytes: int = Field(
+        DIRECT_PART, ge=5 * MIB, le=5 << 30, description="Size of the parts of a direct upload, which S3 bounds."
     )
     max_attempts: int = Field(3, ge=1, description="Attempts that the processing of an upload gets at most.")

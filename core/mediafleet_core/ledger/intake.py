@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
@@ -10,6 +11,7 @@ from mediafleet_core.failures import Failure, FailureCode
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.ledger import records
 from mediafleet_core.ledger.base import LedgerBase, milliseconds, new_op
+from mediafleet_core.ledger.connection import Reply
 from mediafleet_core.ledger.refusals import check
 from mediafleet_core.media_types import declared_type, kind_of
 from mediafleet_core.parts import Part, Tail, part_size
@@ -59,22 +61,14 @@ class IntakeSteps(LedgerBase):
             await self._connection.run("open_write", id=upload_id, tenant=tenant, offset=offset, op=op or new_op()),
             upload_id,
         )
-        upload, fields = self._upload(reply), records.pairs(reply.record)
-        parts: list[str] = []
-        if fields["whole"] != "0":
-            async with self._connection.guarded() as redis:
-                parts = await redis.lrange(self._connection.key(f"u:{upload_id}:parts"), 0, -1)
+        fields = records.pairs(reply.record)
+        session = self._session(reply, fields)
+        parts = await self._parts(upload_id) if fields["whole"] != "0" else ()
         tail = fields.get("tail")
-        return WriteSession(
-            upload=upload,
-            fence=int(reply.detail),
-            part_size=part_size(upload.spec.size_bytes),
-            next_number=int(fields["next_number"]),
-            parts=tuple(msgspec.json.decode(text, type=Part) for text in parts),
+        return session._replace(
+            part_size=part_size(session.upload.spec.size_bytes),
+            parts=parts,
             tail=msgspec.json.decode(tail, type=Tail) if tail else None,
-            multipart_key=fields.get("multipart_key", ""),
-            multipart_id=fields.get("multipart_id", ""),
-            sealed=bool(fields.get("sealed")),
         )
 
     async def attach_multipart(
@@ -87,6 +81,33 @@ class IntakeSteps(LedgerBase):
             ),
             upload_id,
         )
+
+    async def open_direct(self, upload_id: UploadId, tenant: TenantId, *, committed: int = 0) -> WriteSession:
+        """How far a direct upload is."""
+        reply = await self._connection.run("open_direct", id=upload_id, tenant=tenant, committed=committed)
+        return await self._direct_session(check(reply, upload_id))
+
+    async def attach_direct(
+        self,
+        upload_id: UploadId,
+        tenant: TenantId,
+        key: str,
+        multipart_id: str,
+        part_size: int,
+        *,
+        op: str | None = None,
+    ) -> WriteSession:
+        """Record the multipart of a direct upload, unless there is one already."""
+        reply = await self._connection.run(
+            "open_direct",
+            id=upload_id,
+            tenant=tenant,
+            key=key,
+            multipart_id=multipart_id,
+            part_size=part_size,
+            op=op or new_op(),
+        )
+        return await self._direct_session(check(reply, upload_id))
 
     async def record_part(
         self, upload_id: UploadId, fence: int, part: Part, *, limits: Limits, last: bool = False, op: str | None = None
@@ -101,9 +122,13 @@ class IntakeSteps(LedgerBase):
         """Record the tail behind the last part."""
         return await self._record(upload_id, fence, limits, op, tail.offset, tail.size, tail=records.to_json(tail))
 
-    async def seal(self, upload_id: UploadId, fence: int, *, op: str | None = None) -> None:
-        """Let nothing follow the recorded parts."""
-        check(await self._connection.run("seal", id=upload_id, fence=fence, op=op or new_op()), upload_id)
+    async def seal(
+        self, upload_id: UploadId, fence: int, parts: Sequence[Part] | None = None, *, op: str | None = None
+    ) -> None:
+        """Let nothing follow the recorded parts, or `parts` in their place."""
+        texts = None if parts is None else [records.to_json(part) for part in parts]
+        reply = await self._connection.run("seal", id=upload_id, fence=fence, parts=texts, op=op or new_op())
+        check(reply, upload_id)
 
     async def writes(self, upload_id: UploadId, fence: int) -> None:
         """Raise if `fence` may not write any more."""
@@ -141,6 +166,26 @@ class IntakeSteps(LedgerBase):
         failure = records.to_json(Failure(code=code, stage="receiving", detail=detail))
         reply = await self._connection.run("reject", id=upload_id, fence=fence, failure=failure, op=op or new_op())
         return self._upload(check(reply, upload_id))
+
+    async def _direct_session(self, reply: Reply) -> WriteSession:
+        session = self._session(reply, records.pairs(reply.record))
+        return session._replace(parts=await self._parts(reply.id)) if session.sealed and session.fence else session
+
+    async def _parts(self, upload_id: str) -> tuple[Part, ...]:
+        async with self._connection.guarded() as redis:
+            parts: list[str] = await redis.lrange(self._connection.key(f"u:{upload_id}:parts"), 0, -1)
+        return tuple(msgspec.json.decode(text, type=Part) for text in parts)
+
+    def _session(self, reply: Reply, fields: records.Fields) -> WriteSession:
+        return WriteSession(
+            upload=self._upload(reply),
+            fence=int(reply.detail),
+            part_size=int(fields.get("part_size") or 0),
+            next_number=int(fields["next_number"]),
+            multipart_key=fields.get("multipart_key", ""),
+            multipart_id=fields.get("multipart_id", ""),
+            sealed=bool(fields.get("sealed")),
+        )
 
     async def _record(
         self, upload_id: UploadId, fence: int, limits: Limits, op: str | None, offset: int, size: int, **what: object

@@ -16,6 +16,8 @@ _TEXTS = {
     Reason.ORIGINAL_MISSING: "the original is not stored any more; upload the file again",
 }
 
+_WAYS = {"STREAM": "WriteUpload", "DIRECT": "SignUploadParts"}
+
 
 def check(reply: Reply, upload_id: str = "") -> Reply:
     """The reply, if it is OK; otherwise raise what it refuses."""
@@ -38,6 +40,10 @@ def check(reply: Reply, upload_id: str = "") -> Reply:
         )
     if reason is Reason.UPLOAD_TERMINAL:
         raise MediafleetError(reason, f"the upload is {reply.detail}", metadata={"state": reply.detail})
+    if reason is Reason.TRANSFER_MISMATCH:
+        raise MediafleetError(
+            reason, f"the bytes of this upload come by {_WAYS[reply.detail]}", metadata={"transfer": reply.detail}
+        )
     if reason is Reason.UPLOAD_NOT_FINISHED:
         raise MediafleetError(
             reason,

@@ -12,7 +12,9 @@ from prometheus_client import Gauge
 from mediafleet_core.ports import (
     Chunks,
     ObjectStore,
+    SignedPut,
     StoredObject,
+    StoredPart,
     UnfinishedMultipart,
     UploadedPart,
 )
@@ -39,6 +41,11 @@ class BreakerStore:
             on_change=_show,
         )
 
+    @property
+    def signs_parts(self) -> bool:
+        """See `ObjectStore`."""
+        return self._store.signs_parts
+
     async def put(
         self, key: str, body: Chunks, *, crc32c: int, content_type: str = "", metadata: Mapping[str, str] | None = None
     ) -> StoredObject:
@@ -64,6 +71,17 @@ class BreakerStore:
         """See `ObjectStore`."""
         with self._circuit.call():
             return await self._store.put_part(key, multipart_id, number, body, crc32c=crc32c)
+
+    async def sign_part(
+        self, key: str, multipart_id: str, number: int, *, size: int, crc32c: int, expires_in: timedelta
+    ) -> SignedPut:
+        """See `ObjectStore`; no request."""
+        return await self._store.sign_part(key, multipart_id, number, size=size, crc32c=crc32c, expires_in=expires_in)
+
+    async def list_parts(self, key: str, multipart_id: str) -> AsyncIterator[StoredPart]:
+        """See `ObjectStore`."""
+        async for part in self._streamed(self._store.list_parts(key, multipart_id)):
+            yield part
 
     async def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
         """See `ObjectStore`."""

@@ -27,10 +27,10 @@ from typing import BinaryIO, ParamSpec, TypeVar
 import msgspec
 
 from mediafleet_core.errors import MediafleetError, Reason, invalid_field
-from mediafleet_core.ports import Chunks, StoredObject, UnfinishedMultipart, UploadedPart
+from mediafleet_core.ports import Chunks, SignedPut, StoredObject, StoredPart, UnfinishedMultipart, UploadedPart
 from mediafleet_core.storage.bodies import CHUNK, crc32c_of, pieces_of
 from mediafleet_core.storage.links import Link, LinkSigner, lifetime
-from mediafleet_core.storage.troubles import corrupt, denied, missing, refused, unavailable
+from mediafleet_core.storage.troubles import cannot_sign, corrupt, denied, missing, parts_differ, refused, unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,6 +56,8 @@ class _About(msgspec.Struct, frozen=True):
 
 class LocalStore:
     """`ObjectStore` in a folder; processes on one machine may share it."""
+
+    signs_parts = False
 
     def __init__(self, root: Path, signer: LinkSigner, *, threads: int = 16) -> None:
         """Makes the folder if needed and removes what a crash left half written a day ago or earlier."""
@@ -93,6 +95,17 @@ class LocalStore:
         if not 1 <= number <= 10_000:
             raise invalid_field("number", "1 to 10,000")
         return await self._run(self._store_part, key, multipart_id, number, body, crc32c)
+
+    async def sign_part(
+        self, key: str, multipart_id: str, number: int, *, size: int, crc32c: int, expires_in: timedelta
+    ) -> SignedPut:
+        """See `ObjectStore`; the file server only reads."""
+        raise cannot_sign()
+
+    async def list_parts(self, key: str, multipart_id: str) -> AsyncIterator[StoredPart]:
+        """See `ObjectStore`."""
+        for part in await self._run(self._stored_parts, key, multipart_id):
+            yield part
 
     async def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
         """See `ObjectStore`."""
@@ -266,6 +279,14 @@ class LocalStore:
             raise missing(key) from None  # aborted meanwhile
         return f"{crc32c:08x}"
 
+    def _stored_parts(self, key: str, multipart_id: str) -> Sequence[StoredPart]:
+        self._begun(key, multipart_id)
+        found = []
+        for path in sorted(self._multipart(multipart_id).glob("[0-9]*")):
+            crc = crc32c_of(pieces_of(path))
+            found.append(StoredPart(int(path.name), path.stat().st_size, f"{crc:08x}", crc))
+        return found
+
     def _complete(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
         numbers = [part.number for part in parts]
         if not parts or numbers != sorted(set(numbers)):
@@ -274,7 +295,7 @@ class LocalStore:
         folder = self._multipart(multipart_id)
         try:
             about = msgspec.structs.replace(self._begun(key, multipart_id), etag=etag)
-            self._store(about, lambda: _joined(folder, parts))
+            self._store(about, lambda: _joined(key, folder, parts))
         except MediafleetError as error:
             if error.reason is not Reason.ORIGINAL_MISSING:
                 raise
@@ -356,17 +377,17 @@ def _etag_of(multipart_id: str, parts: Sequence[UploadedPart]) -> str:
     return f"{sha256((multipart_id + named).encode()).hexdigest()[:32]}-{len(parts)}"
 
 
-def _joined(folder: Path, parts: Sequence[UploadedPart]) -> Iterator[bytes]:
+def _joined(key: str, folder: Path, parts: Sequence[UploadedPart]) -> Iterator[bytes]:
     for part in parts:
         crc = 0
         path = folder / f"{part.number:05}"
         if not path.exists():
-            raise refused("InvalidPart")
+            raise parts_differ(key)
         for piece in pieces_of(path):
             crc = crc32c_of([piece], crc)
             yield piece
         if part.etag != f"{crc:08x}" or part.crc32c != crc:
-            raise refused("InvalidPart")
+            raise parts_differ(key)
 
 
 def _make_folders(folder: Path) -> None:

@@ -13,7 +13,15 @@ from typing import Final, TypeVar
 from prometheus_client import Counter, Histogram
 
 from mediafleet_core.errors import MediafleetError, Reason
-from mediafleet_core.ports import Chunks, ObjectStore, StoredObject, UnfinishedMultipart, UploadedPart
+from mediafleet_core.ports import (
+    Chunks,
+    ObjectStore,
+    SignedPut,
+    StoredObject,
+    StoredPart,
+    UnfinishedMultipart,
+    UploadedPart,
+)
 
 T = TypeVar("T")
 
@@ -22,6 +30,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "put_file": "A",
     "begin_multipart": "A",
     "put_part": "A",
+    "list_parts": "A",
     "complete_multipart": "A",
     "abort_multipart": "",
     "list_multiparts": "A",
@@ -66,6 +75,11 @@ class MeasuredStore:
         self._store = store
         self._billable = billable
 
+    @property
+    def signs_parts(self) -> bool:
+        """See `ObjectStore`."""
+        return self._store.signs_parts
+
     async def put(
         self, key: str, body: Chunks, *, crc32c: int, content_type: str = "", metadata: Mapping[str, str] | None = None
     ) -> StoredObject:
@@ -97,6 +111,17 @@ class MeasuredStore:
             etag = await self._store.put_part(key, multipart_id, number, body, crc32c=crc32c)
         BYTES.labels("written").inc(sum(memoryview(chunk).nbytes for chunk in body))
         return etag
+
+    async def sign_part(
+        self, key: str, multipart_id: str, number: int, *, size: int, crc32c: int, expires_in: timedelta
+    ) -> SignedPut:
+        """See `ObjectStore`; no request, so nothing to measure."""
+        return await self._store.sign_part(key, multipart_id, number, size=size, crc32c=crc32c, expires_in=expires_in)
+
+    async def list_parts(self, key: str, multipart_id: str) -> AsyncIterator[StoredPart]:
+        """See `ObjectStore`."""
+        async for part in self._streamed("list_parts", self._store.list_parts(key, multipart_id)):
+            yield part
 
     async def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
         """See `ObjectStore`."""

@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import random
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -20,12 +20,12 @@ import boto3
 from botocore.config import Config
 
 from mediafleet_core.errors import MediafleetError, Reason
-from mediafleet_core.ports import Chunks, StoredObject, UnfinishedMultipart, UploadedPart
+from mediafleet_core.ports import Chunks, SignedPut, StoredObject, StoredPart, UnfinishedMultipart, UploadedPart
 from mediafleet_core.storage.bodies import CHUNK, ChunkReader, crc32c_of, pieces_of
 from mediafleet_core.storage.links import content_disposition, lifetime
 from mediafleet_core.storage.s3_errors import FAILURES, answered, trouble_of
 from mediafleet_core.storage.settings import BodyDigest, StorageSettings
-from mediafleet_core.storage.troubles import corrupt
+from mediafleet_core.storage.troubles import cannot_sign, corrupt
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -52,6 +52,11 @@ class S3Store:
         self._client = _client(settings)
         self._threads = ThreadPoolExecutor(settings.storage_connections, thread_name_prefix="storage")
         self._on_retry = on_retry
+
+    @property
+    def signs_parts(self) -> bool:
+        """See `ObjectStore`; only a CRC32C can be bound to a URL before its bytes are seen."""
+        return self._digest is BodyDigest.CRC32C
 
     async def put(
         self, key: str, body: Chunks, *, crc32c: int, content_type: str = "", metadata: Mapping[str, str] | None = None
@@ -91,6 +96,38 @@ class S3Store:
             key, self._client.upload_part, reader, UploadId=multipart_id, PartNumber=number, **digest
         )
         return _etag(answer)
+
+    async def sign_part(
+        self, key: str, multipart_id: str, number: int, *, size: int, crc32c: int, expires_in: timedelta
+    ) -> SignedPut:
+        """See `ObjectStore`; made here, without a call."""
+        if not self.signs_parts:
+            raise cannot_sign()
+        checksum = _base64_of(crc32c)
+        url = self._client.generate_presigned_url(
+            "upload_part",
+            Params={
+                "Bucket": self._bucket,
+                "Key": key,
+                "UploadId": multipart_id,
+                "PartNumber": number,
+                "ContentLength": size,
+                "ChecksumCRC32C": checksum,
+            },
+            ExpiresIn=lifetime(expires_in),
+        )
+        return SignedPut(url, {"content-length": str(size), "x-amz-checksum-crc32c": checksum})
+
+    async def list_parts(self, key: str, multipart_id: str) -> AsyncIterator[StoredPart]:
+        """See `ObjectStore`."""
+        after: dict[str, Any] = {}
+        while True:
+            page = await self._call(key, self._client.list_parts, UploadId=multipart_id, **after)
+            for part in page.get("Parts", ()):
+                yield StoredPart(part["PartNumber"], part["Size"], _etag(part), _crc32c(part.get("ChecksumCRC32C")))
+            if not page.get("IsTruncated"):
+                return
+            after = {"PartNumberMarker": page["NextPartNumberMarker"]}
 
     async def complete_multipart(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
         """See `ObjectStore`. A Complete whose answer was lost is recognised by the object that it made."""
@@ -302,6 +339,7 @@ def _client(settings: StorageSettings) -> S3Client:
     ).client(
         "s3",
         endpoint_url=settings.endpoint_url,
+        verify=str(settings.storage_ca_file) if settings.storage_ca_file else None,
         config=Config(
             signature_version="s3v4",
             # Bodies carry a checksum of their own; hashing them once more for the signature would double the cost.
@@ -341,6 +379,10 @@ def _is_made_of(etag: str, parts: Sequence[UploadedPart]) -> bool:
 
 def _base64_of(crc32c: int) -> str:
     return b64encode(crc32c.to_bytes(4, "big")).decode()
+
+
+def _crc32c(checksum: str | None) -> int | None:
+    return int.from_bytes(b64decode(checksum), "big") if checksum else None
 
 
 def _encoded(metadata: Mapping[str, str] | None) -> dict[str, str]:

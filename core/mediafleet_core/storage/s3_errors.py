@@ -18,7 +18,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError  # type: ignore[attr-defined,unused-ignore]
 
 from mediafleet_core.errors import MediafleetError
-from mediafleet_core.storage.troubles import corrupt, denied, missing, refused, unavailable
+from mediafleet_core.storage.troubles import corrupt, denied, missing, parts_differ, refused, unavailable
 
 FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 """What boto3 raises."""
@@ -64,6 +64,8 @@ def answered(code: str, status: int, key: str) -> Trouble:
         return Trouble(denied("the bucket does not exist: check R2_BUCKET_NAME"))
     if code in _MISSING:
         return Trouble(missing(key))
+    if code == "InvalidPart":
+        return Trouble(parts_differ(key))
     if code in {"BadDigest", "XAmzContentChecksumMismatch"}:
         return Trouble(corrupt(key), retry=True)
     if code in _DENIED or status in {401, 403}:

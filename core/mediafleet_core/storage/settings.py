@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, FilePath, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from mediafleet_core.settings import SettingsPart
@@ -47,6 +47,10 @@ class StorageSettings(SettingsPart):
         description="At least 16 random characters, the same for gateways, workers and file server.",
     )
     storage_connections: int = Field(16, ge=1, le=256, description="Requests that one process may have under way.")
+    storage_ca_file: FilePath | None = Field(
+        None,
+        description="Certificates (PEM) that the S3 server's must descend from; unset means the usual authorities.",
+    )
     storage_digest: BodyDigest = Field(BodyDigest.CRC32C, description="crc32c, or md5 if the server refuses CRC32C.")
     storage_timeout: timedelta = Field(
         timedelta(seconds=30),

@@ -27,6 +27,20 @@ def corrupt(key: str) -> MediafleetError:
     return MediafleetError(Reason.STORED_OBJECT_CORRUPT, "the bytes do not match their checksum", metadata={"key": key})
 
 
+def parts_differ(key: str) -> MediafleetError:
+    """A part is missing, or is not the one that was named."""
+    return MediafleetError(
+        Reason.PART_MISMATCH, "the storage does not hold the parts as they were named", metadata={"key": key}
+    )
+
+
+def cannot_sign() -> MediafleetError:
+    """Bytes have to go through the gateway."""
+    return MediafleetError(
+        Reason.DIRECT_UNAVAILABLE, "this storage takes no direct uploads; use TRANSFER_STREAM and WriteUpload"
+    )
+
+
 def refused(code: str) -> MediafleetError:
     """A request that can never succeed: a defect on our side. `code` is S3's."""
     return MediafleetError(Reason.INTERNAL, f"the storage refused the request ({code})", metadata={"cause": "refused"})

@@ -135,7 +135,10 @@ class _TransferEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transfer.Val
     TRANSFER_STREAM: _Transfer.ValueType  # 1
     """Through the gateway, by WriteUpload."""
     TRANSFER_DIRECT: _Transfer.ValueType  # 2
-    """Straight to the object store, by SignUploadParts."""
+    """Straight to the object store, by SignUploadParts; the size must be
+    declared. FAILED_PRECONDITION `DIRECT_UNAVAILABLE` where the store cannot
+    sign.
+    """
 
 class Transfer(_Transfer, metaclass=_TransferEnumTypeWrapper):
     """How the bytes reach the object store."""
@@ -145,7 +148,10 @@ TRANSFER_UNSPECIFIED: Transfer.ValueType  # 0
 TRANSFER_STREAM: Transfer.ValueType  # 1
 """Through the gateway, by WriteUpload."""
 TRANSFER_DIRECT: Transfer.ValueType  # 2
-"""Straight to the object store, by SignUploadParts."""
+"""Straight to the object store, by SignUploadParts; the size must be
+declared. FAILED_PRECONDITION `DIRECT_UNAVAILABLE` where the store cannot
+sign.
+"""
 Global___Transfer: _TypeAlias = Transfer  # noqa: Y015
 
 class _Priority:
@@ -1456,9 +1462,9 @@ class UploadPart(_message.Message):
     number: _builtins.int
     """Number from 1; offset in the file = (number - 1) x part size."""
     size: _builtins.int
-    """Size in bytes; 64 MiB but for the last part."""
+    """Size in bytes: the part size, but for the last part what is left."""
     crc32c: _builtins.int
-    """CRC32C of the part; the URL is bound to it."""
+    """CRC32C of the part, required; the URL is bound to it and to the size."""
     def __init__(
         self,
         *,
@@ -1509,10 +1515,12 @@ class SignedUploadPart(_message.Message):
     number: _builtins.int
     """Number of the part."""
     url: _builtins.str
-    """URL for one HTTP PUT of the part's bytes."""
+    """URL for one HTTP PUT of the part's bytes; a secret while it works."""
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Headers that must be sent with it, by name."""
+        """Headers that must be sent with it, by name in lower case. Browsers set
+        `content-length` themselves.
+        """
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
@@ -1542,23 +1550,67 @@ class CompletedUploadPart(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    CRC32C_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number of the part."""
     etag: _builtins.str
-    """ETag that the store answered, verbatim."""
+    """ETag that the store answered, verbatim; quotes around it do not count."""
+    crc32c: _builtins.int
+    """CRC32C that the URL was bound to; may be left out where the store tells it
+    in `SignUploadPartsResponse.durable_parts`.
+    """
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
         etag: _builtins.str = ...,
+        crc32c: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "etag", b"etag", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__crc32c: _TypeAlias = _typing.Literal["crc32c"]  # noqa: Y015
+    _WhichOneofArgType__crc32c: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__crc32c) -> _WhichOneofReturnType__crc32c | None: ...
 
 Global___CompletedUploadPart: _TypeAlias = CompletedUploadPart  # noqa: Y015
+
+@_typing.final
+class DurablePart(_message.Message):
+    """A part that is durable in the object store."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    CRC32C_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number of the part."""
+    size: _builtins.int
+    """Size in bytes."""
+    etag: _builtins.str
+    """Its ETag."""
+    crc32c: _builtins.int
+    """Its CRC32C; absent where the store does not tell."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        size: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        crc32c: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "etag", b"etag", "number", b"number", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__crc32c: _TypeAlias = _typing.Literal["crc32c"]  # noqa: Y015
+    _WhichOneofArgType__crc32c: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__crc32c) -> _WhichOneofReturnType__crc32c | None: ...
+
+Global___DurablePart: _TypeAlias = DurablePart  # noqa: Y015
 
 @_typing.final
 class SignUploadPartsRequest(_message.Message):
@@ -1568,21 +1620,29 @@ class SignUploadPartsRequest(_message.Message):
 
     UPLOAD_ID_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    EXPIRES_IN_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """Upload with TRANSFER_DIRECT."""
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___UploadPart]:
-        """Parts to sign, 1 to 1000."""
+        """Parts to sign, at most 1000; none to learn the part size and what is
+        durable already.
+        """
+
+    @_builtins.property
+    def expires_in(self) -> _duration_pb2.Duration:
+        """How long the URLs shall work: 1 s to 24 h; absent means 1 h."""
 
     def __init__(
         self,
         *,
         upload_id: _builtins.str = ...,
         parts: _abc.Iterable[Global___UploadPart] | None = ...,
+        expires_in: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_in", b"expires_in"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_in", b"expires_in", "parts", b"parts", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1595,18 +1655,30 @@ class SignUploadPartsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PARTS_FIELD_NUMBER: _builtins.int
+    PART_SIZE_FIELD_NUMBER: _builtins.int
+    DURABLE_PARTS_FIELD_NUMBER: _builtins.int
+    part_size: _builtins.int
+    """Bytes of every part but the last, which has what is left."""
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignedUploadPart]:
         """One per part asked for, in the same order."""
+
+    @_builtins.property
+    def durable_parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DurablePart]:
+        """Every part that is durable already, by rising number. Whoever goes on with
+        an upload need not send these again.
+        """
 
     def __init__(
         self,
         *,
         parts: _abc.Iterable[Global___SignedUploadPart] | None = ...,
+        part_size: _builtins.int = ...,
+        durable_parts: _abc.Iterable[Global___DurablePart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durable_parts", b"durable_parts", "part_size", b"part_size", "parts", b"parts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -153,9 +153,9 @@ class UploadServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SignUploadParts(self, request, context):
-        """Signs URLs by which the client sends parts straight to the object store.
-        Only for uploads with TRANSFER_DIRECT; may be called again for the same
-        parts. Scope `upload`.
+        """Signs URLs by which the client sends parts straight to the object store,
+        and tells which parts are durable already. Only for uploads with
+        TRANSFER_DIRECT; may be called again for the same parts. Scope `upload`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,7 +163,8 @@ class UploadServiceServicer(object):
 
     def CompleteDirectUpload(self, request, context):
         """Finishes a direct upload. The parts are compared with what the store
-        holds; from here on it is treated as any other upload. Scope `upload`.
+        holds; from here on it is treated as any other upload. Repeated, it answers
+        the upload again. Scope `upload`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

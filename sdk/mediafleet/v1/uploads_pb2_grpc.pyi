@@ -66,13 +66,14 @@ class UploadServiceStub:
     counts durable bytes only. Scope `upload`.
     """
     SignUploadParts: _grpc.UnaryUnaryMultiCallable[_uploads_pb2.SignUploadPartsRequest, _uploads_pb2.SignUploadPartsResponse]
-    """Signs URLs by which the client sends parts straight to the object store.
-    Only for uploads with TRANSFER_DIRECT; may be called again for the same
-    parts. Scope `upload`.
+    """Signs URLs by which the client sends parts straight to the object store,
+    and tells which parts are durable already. Only for uploads with
+    TRANSFER_DIRECT; may be called again for the same parts. Scope `upload`.
     """
     CompleteDirectUpload: _grpc.UnaryUnaryMultiCallable[_uploads_pb2.CompleteDirectUploadRequest, _uploads_pb2.CompleteDirectUploadResponse]
     """Finishes a direct upload. The parts are compared with what the store
-    holds; from here on it is treated as any other upload. Scope `upload`.
+    holds; from here on it is treated as any other upload. Repeated, it answers
+    the upload again. Scope `upload`.
     """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_uploads_pb2.GetUploadRequest, _uploads_pb2.GetUploadResponse]
     """Reads one upload. Scope `read`."""
@@ -136,13 +137,14 @@ class UploadServiceAsyncStub(UploadServiceStub):
     counts durable bytes only. Scope `upload`.
     """
     SignUploadParts: _aio.UnaryUnaryMultiCallable[_uploads_pb2.SignUploadPartsRequest, _uploads_pb2.SignUploadPartsResponse]  # type: ignore[assignment]
-    """Signs URLs by which the client sends parts straight to the object store.
-    Only for uploads with TRANSFER_DIRECT; may be called again for the same
-    parts. Scope `upload`.
+    """Signs URLs by which the client sends parts straight to the object store,
+    and tells which parts are durable already. Only for uploads with
+    TRANSFER_DIRECT; may be called again for the same parts. Scope `upload`.
     """
     CompleteDirectUpload: _aio.UnaryUnaryMultiCallable[_uploads_pb2.CompleteDirectUploadRequest, _uploads_pb2.CompleteDirectUploadResponse]  # type: ignore[assignment]
     """Finishes a direct upload. The parts are compared with what the store
-    holds; from here on it is treated as any other upload. Scope `upload`.
+    holds; from here on it is treated as any other upload. Repeated, it answers
+    the upload again. Scope `upload`.
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_uploads_pb2.GetUploadRequest, _uploads_pb2.GetUploadResponse]  # type: ignore[assignment]
     """Reads one upload. Scope `read`."""
@@ -228,9 +230,9 @@ class UploadServiceServicer:
         request: _uploads_pb2.SignUploadPartsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_uploads_pb2.SignUploadPartsResponse, _abc.Awaitable[_uploads_pb2.SignUploadPartsResponse]]:
-        """Signs URLs by which the client sends parts straight to the object store.
-        Only for uploads with TRANSFER_DIRECT; may be called again for the same
-        parts. Scope `upload`.
+        """Signs URLs by which the client sends parts straight to the object store,
+        and tells which parts are durable already. Only for uploads with
+        TRANSFER_DIRECT; may be called again for the same parts. Scope `upload`.
         """
 
     def CompleteDirectUpload(
@@ -239,7 +241,8 @@ class UploadServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_uploads_pb2.CompleteDirectUploadResponse, _abc.Awaitable[_uploads_pb2.CompleteDirectUploadResponse]]:
         """Finishes a direct upload. The parts are compared with what the store
-        holds; from here on it is treated as any other upload. Scope `upload`.
+        holds; from here on it is treated as any other upload. Repeated, it answers
+        the upload again. Scope `upload`.
         """
 
     def GetUpload(

@@ -17,6 +17,7 @@ from mediafleet_core.settings import read
 from mediafleet_core.storage import StorageSettings, open_store
 from mediafleet_core.watching import WatchedLedger, Watching
 from mediafleet_gateway.auth import AnonymousVerifier, JwtVerifier
+from mediafleet_gateway.direct import Direct
 from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.gateway import Gateway
 from mediafleet_gateway.server import Servicers, make_server
@@ -48,7 +49,7 @@ class Settings(NamedTuple):
         )
 
 
-class UploadService(Writes, Uploads, Watches):
+class UploadService(Writes, Direct, Uploads, Watches):
     """UploadService, put together from its groups of methods."""
 
     def __init__(
@@ -63,6 +64,7 @@ class UploadService(Writes, Uploads, Watches):
     ) -> None:
         """Each group gets what it needs."""
         Writes.__init__(self, intake, settings.gateway.limits_of, drain)
+        Direct.__init__(self, intake.direct, settings.gateway.limits_of)
         Uploads.__init__(
             self, ledger, store, queue, Lifecycle(ledger, store), max_attempts=settings.intake.max_attempts
         )

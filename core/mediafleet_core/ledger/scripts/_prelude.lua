@@ -229,6 +229,29 @@ local function owned(id, tenant)
   return nil
 end
 
+-- The record if it takes or took its bytes in this way, or nil and the reason why it never will (any more).
+local function receiver(id, tenant, transfer)
+  local r = owned(id, tenant)
+  if not r then return nil, 'UPLOAD_NOT_FOUND', '' end
+  local state, way = get(r, 'state'), cjson.decode(get(r, 'spec')).transfer
+  if way ~= transfer then return nil, 'TRANSFER_MISMATCH', way end
+  if state == 'EXPIRED' then return nil, 'UPLOAD_EXPIRED', '' end
+  if state == 'CANCELLED' or state == 'CANCELLING' then return nil, 'UPLOAD_CANCELLED', '' end
+  if state == 'FAILED' then return nil, 'UPLOAD_TERMINAL', state end
+  return r
+end
+
+-- What is durable of a size that is known shows as percent.
+local function commit_bytes(r, committed)
+  set(r, 'committed', math.max(committed, num(get(r, 'committed'))))
+  if num(get(r, 'size')) > 0 then
+    raise_percent(r, LIMITS.received * num(get(r, 'committed')) / num(get(r, 'size')))
+    set(r, 'work', get(r, 'percent'))
+  end
+  save(r)
+  publish_progress(r)
+end
+
 -- The record if `fence` may write to it, or nil and the reason why not.
 local function writable(id, fence)
   local r = load(id)

@@ -1,11 +1,7 @@
 -- Take over writing with a new fence.
-local r = owned(A.id, A.tenant)
-if not r then return 'UPLOAD_NOT_FOUND' end
-local state = get(r, 'state')
-if state == 'EXPIRED' then return 'UPLOAD_EXPIRED' end
-if state == 'CANCELLED' or state == 'CANCELLING' then return 'UPLOAD_CANCELLED' end
-if state == 'FAILED' then return 'UPLOAD_TERMINAL', state end
-if state ~= 'RECEIVING' then return 'OK', '0' end
+local r, refused, detail = receiver(A.id, A.tenant, 'STREAM')
+if not r then return refused, detail end
+if get(r, 'state') ~= 'RECEIVING' then return 'OK', '0' end
 if A.offset > num(get(r, 'committed')) then return 'WRITE_OFFSET_AHEAD', get(r, 'committed') end
 set(r, 'fence', num(get(r, 'fence')) + 1)
 -- The old writer may still have parts in flight: never reuse their numbers.

@@ -22,11 +22,5 @@ if A.part then
 else
   set(r, 'tail', A.tail)
 end
-set(r, 'committed', math.max(committed, num(get(r, 'committed'))))
-if num(get(r, 'size')) > 0 then
-  raise_percent(r, LIMITS.received * num(get(r, 'committed')) / num(get(r, 'size')))
-  set(r, 'work', get(r, 'percent'))
-end
-save(r)
-publish_progress(r)
+commit_bytes(r, committed)
 return 'OK', get(r, 'committed')
