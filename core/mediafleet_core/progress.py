@@ -52,13 +52,6 @@ STAGES: Mapping[str, float] = MappingProxyType({"fetch": 10.0, "process": 45.0, 
 """Stages of processing in order, with their share of percent; they fill what receiving leaves."""
 
 
-def received_percent(committed_size: int, size_bytes: int | None) -> float:
-    """Percent while receiving; 0 while the size is unknown."""
-    if not size_bytes:
-        return 0.0
-    return min(1.0, committed_size / size_bytes) * RECEIVED_PERCENT
-
-
 def work_percent(stage: str, fraction: float, stages: Mapping[str, float] = STAGES) -> float:
     """Percent of the whole upload when `fraction` (0 to 1) of `stage` is done."""
     names: Sequence[str] = list(stages)

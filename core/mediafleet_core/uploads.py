@@ -159,8 +159,8 @@ class StageTiming(msgspec.Struct, frozen=True, kw_only=True):
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one upload as the ledger holds it.
 
-    `revision` counts every change of the record, `sequence` its state changes (1 = created); `cursor` is the place of
-    the latest state change in the event log. `original_key` is "" while there is no durable original.
+    `revision` counts every change of the record, `sequence` its state changes (1 = created). `original_key` is "" while
+    there is no durable original.
     """
 
     upload_id: UploadId
@@ -190,4 +190,3 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     sequence: int
     fence: int = 0
-    cursor: str = ""

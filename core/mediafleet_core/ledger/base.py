@@ -29,4 +29,4 @@ class LedgerBase:
         self._epoch = epoch
 
     def _upload(self, reply: Reply) -> Upload:
-        return records.upload(reply.id, records.pairs(reply.record), self._epoch)
+        return records.upload(reply.id, records.pairs(reply.record))

@@ -51,4 +51,4 @@ class CallerSteps(LedgerBase):
     async def delete(self, upload_id: UploadId, tenant: TenantId) -> Upload:
         """Remove the record; a day long a repeat returns the same."""
         reply = check(await self._connection.run("delete", id=upload_id, tenant=tenant), upload_id)
-        return records.upload(upload_id, records.pairs(reply.extra), self._epoch)
+        return records.upload(upload_id, records.pairs(reply.extra))

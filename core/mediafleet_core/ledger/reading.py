@@ -34,7 +34,7 @@ class Reading(LedgerBase):
             fields = await redis.hgetall(self._connection.key(f"u:{upload_id}"))
         if not fields or tenant not in (None, fields["tenant"]):
             raise upload_not_found(upload_id)
-        return records.upload(upload_id, fields, self._epoch)
+        return records.upload(upload_id, fields)
 
     async def list(
         self, tenant: TenantId, which: UploadFilter, *, limit: int, after: str = "", oldest_first: bool = False
@@ -91,7 +91,7 @@ class Reading(LedgerBase):
             for upload_id in ids:
                 pipeline.hgetall(self._connection.key(f"u:{upload_id}"))
             rows = await pipeline.execute()
-        return [records.upload(upload_id, row, self._epoch) for upload_id, row in zip(ids, rows, strict=True) if row]
+        return [records.upload(upload_id, row) for upload_id, row in zip(ids, rows, strict=True) if row]
 
     async def _index(self, tenant: TenantId, which: UploadFilter) -> tuple[str, int]:
         """The smallest index that covers the filter, and its size: the total, or an upper bound of it."""

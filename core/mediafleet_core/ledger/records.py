@@ -8,7 +8,7 @@ from typing import TypedDict, TypeVar
 
 import msgspec
 
-from mediafleet_core.events import Cursor, Deleted, LogEntry, ProgressMade, StateChanged
+from mediafleet_core.events import Deleted, LogEntry, ProgressMade, StateChanged
 from mediafleet_core.failures import AttemptRecord, Failure
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.media_types import MediaKind
@@ -58,10 +58,9 @@ def to_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def upload(upload_id: str, fields: Fields, epoch: str) -> Upload:
-    """The record; `epoch` makes its cursor."""
+def upload(upload_id: str, fields: Fields) -> Upload:
+    """The record."""
     spec = msgspec.json.decode(fields["spec"], type=UploadSpec)
-    cursor = fields.get("cursor", "")
     receiving = fields["state"] in (State.RECEIVING, State.EXPIRED)
     return Upload(
         upload_id=UploadId(upload_id),
@@ -91,7 +90,6 @@ def upload(upload_id: str, fields: Fields, epoch: str) -> Upload:
         revision=int(fields["rev"]),
         sequence=int(fields["seq"]),
         fence=int(fields["fence"]),
-        cursor=Cursor.of(epoch, cursor).encode() if cursor else "",
     )
 
 

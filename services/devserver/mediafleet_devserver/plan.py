@@ -31,8 +31,6 @@ class Plan:
     metrics: tuple[str, ...]
     redis: str
     storage: str
-    environment: Mapping[str, str]
-    """What every child is told, credentials included."""
 
     @property
     def children(self) -> tuple[ChildSpec, ...]:
@@ -66,7 +64,6 @@ def make_plan(options: Options, data: DataDir) -> Plan:
         metrics=tuple(f"http://{address}/metrics" for address in metrics),
         redis=redis_urls["MEDIAFLEET_LEDGER_URL"],
         storage=storage_url,
-        environment=environment,
     )
 
 
