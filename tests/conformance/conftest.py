@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +22,8 @@ from mediafleet_core.storage.local_http import application
 from mediafleet_devserver.r2 import R2Endpoint, R2Settings, serving
 
 BUCKET = "media"
+STORES = os.environ.get("MEDIAFLEET_TEST_STORES", "local,s3,r2").split(",")
+"""`environment` is the S3 server that `R2_*` and `MEDIAFLEET_STORAGE*` name, used only when asked for."""
 
 
 class S3Endpoint(NamedTuple):
@@ -93,15 +96,18 @@ async def local_store(folder: Path) -> AsyncIterator[ObjectStore]:
         await served.close()
 
 
-@pytest.fixture(params=["local", "s3", "r2"])
+@pytest.fixture(params=STORES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
     """Each adapter in turn, measured as processes use it."""
     if request.param == "local":
         async with local_store(tmp_path) as opened:
             yield opened
         return
-    endpoint: S3Endpoint = request.getfixturevalue(f"{request.param}_endpoint")
-    opened = open_store(endpoint.settings())
+    if request.param == "environment":
+        settings = StorageSettings()
+    else:
+        settings = request.getfixturevalue(f"{request.param}_endpoint").settings()
+    opened = open_store(settings)
     yield opened
     await opened.close()
 
@@ -110,7 +116,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 def strict(request: pytest.FixtureRequest) -> bool:
     """Whether the store under test stands on a server that checks digests, signatures and expiry."""
     backend = request.node.callspec.params["store"]
-    return backend == "local" or bool(request.getfixturevalue(f"{backend}_endpoint").strict)
+    return backend in {"local", "environment"} or bool(request.getfixturevalue(f"{backend}_endpoint").strict)
 
 
 @pytest.fixture
