@@ -13,11 +13,12 @@ from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.events import Cursor, Deleted, Heartbeat, Message, ProgressMade, Snapshot, StateChanged
 from mediafleet_core.identity import UploadId
 from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.parts import Part
 from mediafleet_core.ports import UploadFilter
 from mediafleet_core.progress import WorkProgress
 from mediafleet_core.uploads import State, UploadSpec
 from mediafleet_core.watching import Watching
-from tests.ledgers import ANN, BOB, LEASE, claimed, created, outcome, queued
+from tests.ledgers import ANN, BOB, LEASE, LIMITS, claimed, created, outcome, queued
 
 SOON, LONG = timedelta(milliseconds=20), timedelta(minutes=1)
 
@@ -58,6 +59,19 @@ async def test_a_snapshot_then_every_change_then_the_end(ledger: RedisLedger, wa
     assert isinstance(seen[0].event, Snapshot)
     assert states(seen) == [State.PROCESSING, State.SUCCEEDED]
     assert sum(isinstance(m.event, ProgressMade) for m in seen) == 1
+
+
+async def test_a_watcher_is_told_of_the_bytes_that_the_record_has(ledger: RedisLedger, watching: Watching) -> None:
+    upload = await created(ledger)
+    async with aclosing(watching.watch(upload.upload_id, ANN, min_interval=SOON, heartbeat=LONG)) as messages:
+        await anext(messages)
+        session = await ledger.open_write(upload.upload_id, ANN, 0)
+        part = Part(number=1, offset=0, size=400, crc32c=1, etag="e")
+        await ledger.record_part(upload.upload_id, session.fence, part, limits=LIMITS)
+        told = (await anext(messages)).event
+    assert isinstance(told, ProgressMade)
+    assert told.progress == (await ledger.get(upload.upload_id)).progress
+    assert (told.progress.bytes_done, told.progress.bytes_total) == (400, 1000)
     assert watching.watchers == 0
 
 

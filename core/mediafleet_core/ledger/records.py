@@ -61,14 +61,13 @@ def to_json(value: object) -> str:
 def upload(upload_id: str, fields: Fields) -> Upload:
     """The record."""
     spec = msgspec.json.decode(fields["spec"], type=UploadSpec)
-    receiving = fields["state"] in (State.RECEIVING, State.EXPIRED)
     return Upload(
         upload_id=UploadId(upload_id),
         tenant=TenantId(fields["tenant"]),
         spec=spec,
         kind=MediaKind(fields["kind"]),
         state=State(fields["state"]),
-        progress=_progress(fields, receiving=receiving, size=_int(fields, "size")),
+        progress=_progress(fields),
         content_type=fields.get("content_type", ""),
         caption=fields.get("caption", ""),
         labels=_json(fields, "labels", dict[str, str]) or {},
@@ -102,7 +101,7 @@ def log_entry(fields: Fields) -> LogEntry:
         **_about(fields),
         previous=State(previous) if previous else None,
         state=State(fields["state"]),
-        progress=_progress(fields, receiving=False, size=None),
+        progress=_progress(fields),
         attempt=_int(fields, "attempt") or 0,
         max_attempts=_int(fields, "max_attempts") or 0,
         next_attempt_time=_time(fields, "next"),
@@ -113,7 +112,7 @@ def log_entry(fields: Fields) -> LogEntry:
 def progress_made(message: str | bytes) -> ProgressMade:
     """One message of the progress channel."""
     fields = msgspec.json.decode(message, type=dict[str, str])
-    return ProgressMade(**_about(fields), progress=_progress(fields, receiving=False, size=None))
+    return ProgressMade(**_about(fields), progress=_progress(fields))
 
 
 def at(milliseconds: str | int) -> datetime:
@@ -133,10 +132,10 @@ def _about(fields: Fields) -> _About:
     }
 
 
-def _progress(fields: Fields, *, receiving: bool, size: int | None) -> Progress:
+def _progress(fields: Fields) -> Progress:
     units = _json(fields, "units", Units) or Units()
-    if receiving:
-        units = Units(bytes_done=_int(fields, "committed") or 0, bytes_total=size)
+    if fields.get("state") in (State.RECEIVING, State.EXPIRED):
+        units = Units(bytes_done=_int(fields, "committed") or 0, bytes_total=_int(fields, "size"))
     return Progress(
         series=int(fields["series"]),
         percent=float(fields["percent"]),

@@ -138,27 +138,29 @@ local function count_in_batch(r, state, change)
   end
 end
 
+-- What every event tells of its upload, and what a state change tells besides.
+local TOLD = {'tenant', 'seq', 'state', 'collection', 'batch', 'kind', 'series', 'percent', 'work', 'stage', 'attempt',
+  'committed', 'size'}
+local CHANGED = {'max_attempts', 'next', 'failure', 'attempts'}
+
 -- One entry of the event log, and of the record's own short history.
 local function append(r, what, previous)
   set(r, 'seq', num(get(r, 'seq')) + 1)
   local entry = {'id', r.id, 'what', what, 'previous', previous, 'time', int(now)}
-  for _, name in ipairs({'tenant', 'seq', 'state', 'series', 'percent', 'work', 'stage', 'attempt', 'max_attempts', 'next',
-      'failure', 'attempts', 'collection', 'batch', 'kind'}) do
-    entry[#entry + 1] = name
-    entry[#entry + 1] = get(r, name)
+  for _, names in ipairs({TOLD, CHANGED}) do
+    for _, name in ipairs(names) do
+      entry[#entry + 1] = name
+      entry[#entry + 1] = get(r, name)
+    end
   end
   local at = redis.call('XADD', P .. 'events', 'MAXLEN', '~', LIMITS.events, '*', unpack(entry))
-  set(r, 'cursor', at)
   redis.call('RPUSH', record_key(r.id) .. ':history', at .. ' ' .. cjson.encode(entry))
   redis.call('LTRIM', record_key(r.id) .. ':history', -LIMITS.history, -1)
 end
 
 local function publish_progress(r)
-  local message = {id = r.id, time = int(now)}
-  for _, name in ipairs({'tenant', 'seq', 'collection', 'batch', 'kind', 'series', 'percent', 'work', 'stage', 'units',
-      'attempt'}) do
-    message[name] = get(r, name)
-  end
+  local message = {id = r.id, time = int(now), units = get(r, 'units')}
+  for _, name in ipairs(TOLD) do message[name] = get(r, name) end
   redis.call('PUBLISH', P .. 'progress', cjson.encode(message))
 end
 
