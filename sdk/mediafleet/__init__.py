@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Unimplemented,
         UploadExpired,
     )
+    from mediafleet.many import UploadOutcome
     from mediafleet.progress import UploadProgress
     from mediafleet.v1.uploads_pb2 import Upload, UploadEvent, UploadFilter, UploadState
     from mediafleet.v1.usage_pb2 import Usage
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AsyncClient": "mediafleet.aio",
     "Client": "mediafleet.client",
+    "UploadOutcome": "mediafleet.many",
     "UploadProgress": "mediafleet.progress",
     "Upload": "mediafleet.v1.uploads_pb2",
     "UploadEvent": "mediafleet.v1.uploads_pb2",
@@ -77,6 +79,7 @@ __all__ = [
     "UploadEvent",
     "UploadExpired",
     "UploadFilter",
+    "UploadOutcome",
     "UploadProgress",
     "UploadState",
     "Usage",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
-from typing import Self
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -15,7 +18,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from mediafleet.errors import DeadlineExceeded, NotFound
 from mediafleet.gateways import Gateways, Token
-from mediafleet.progress import Callback, Report, applied, is_last
+from mediafleet.many import AT_ONCE, UploadOutcome, in_parallel
+from mediafleet.progress import Callback, Report, UploadProgress, applied, is_last
+from mediafleet.resuming import send_resuming
 from mediafleet.sending import send
 from mediafleet.sources import Readable, open_source
 from mediafleet.v1 import uploads_pb2 as pb
@@ -69,19 +74,28 @@ class AsyncClient:
         labels: Mapping[str, str] | None = None,
         batch_id: str = "",
         request_id: str = "",
+        resume: bool = False,
         progress: Callback | None = None,
         wait: bool = False,
         timeout: float | None = None,
     ) -> pb.Upload:
-        """Sends a file (a path, a binary file object or bytes) and returns its upload, durable and queued.
+        """Sends a file and returns its upload, durable and queued.
+
+        `source` is a path, a binary file object, bytes, or an asynchronous iterable of bytes. Of pipes and iterables at
+        most about 32 MiB are kept, until they are durable; they wait while storage is slower than they are.
 
         With `wait` it returns the terminal upload, whatever its state. `progress` is called with `UploadProgress`, on
         the loop; what it raises ends the call. `timeout` bounds the whole, in seconds. The `request_id` of an upload
-        that broke off goes on with it, in another process too, where file and arguments are the same.
+        that broke off goes on with it, in another process too, where file and arguments are the same. With `resume` the
+        client makes such a name by itself, from a path's file as it is now (size, time of change) and the arguments:
+        an interrupted upload is continued, and one that has arrived is returned if it holds the same bytes.
         """
+        if resume and (request_id or not isinstance(source, str | os.PathLike)):
+            raise TypeError("`resume` needs a path, and no `request_id`")
         async with _within(timeout):
             with ExitStack() as stack:
-                file = await asyncio.to_thread(stack.enter_context, open_source(source, display_name))
+                opening = open_source(source, display_name, asyncio.get_running_loop())
+                file = await asyncio.to_thread(stack.enter_context, opening)
                 spec = pb.UploadSpec(
                     display_name=file.name,
                     content_type=content_type,
@@ -92,8 +106,48 @@ class AsyncClient:
                     batch_id=batch_id,
                 )
                 report = Report(progress, file.size)
-                upload = await send(self._gateways, file, spec, request_id or str(uuid.uuid4()), report)
+                if resume and isinstance(source, str | os.PathLike):
+                    upload = await send_resuming(self._gateways, Path(source), file, spec, report)
+                else:
+                    upload = await send(self._gateways, file, spec, request_id or str(uuid.uuid4()), report)
             return await self._terminal(upload, report) if wait else upload
+
+    async def upload_many(
+        self,
+        sources: Iterable[Readable],
+        *,
+        at_once: int = AT_ONCE,
+        content_type: str = "",
+        collection: str = "",
+        caption: str = "",
+        labels: Mapping[str, str] | None = None,
+        batch_id: str = "",
+        resume: bool = False,
+        progress: Callable[[int, UploadProgress], object] | None = None,
+        wait: bool = False,
+    ) -> AsyncGenerator[UploadOutcome, None]:
+        """Sends files as `upload` does, `at_once` at a time, and yields what became of each as it ends.
+
+        `sources` are taken as places become free. `progress` gets the place in `sources`, from 0, and `UploadProgress`.
+        A file that cannot be read or is refused is an outcome; the others go on.
+        """
+
+        def send_one(index: int, source: Readable) -> Coroutine[Any, Any, pb.Upload]:
+            return self.upload(
+                source,
+                content_type=content_type,
+                collection=collection,
+                caption=caption,
+                labels=labels,
+                batch_id=batch_id,
+                resume=resume,
+                progress=partial(progress, index) if progress else None,
+                wait=wait,
+            )
+
+        async with aclosing(in_parallel(sources, send_one, at_once)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
 
     async def watch(
         self, upload_id: str, *, after_cursor: str = "", min_interval: timedelta | None = None

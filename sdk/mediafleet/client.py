@@ -97,8 +97,8 @@ async def _next(items: AsyncGenerator[R, None]) -> R:
 class Client:
     """Sends files in and tells what becomes of them; see `AsyncClient`, which has the same methods.
 
-    `watch`, `watch_many` and `list` are plain iterators here. Progress callbacks are called on the client's thread and
-    must not call the client. Safe to share between threads; best used as `with Client(...) as client`.
+    `upload_many`, `watch`, `watch_many` and `list` are plain iterators here. Progress callbacks are called on the
+    client's thread and must not call the client. Safe to share between threads; best used as `with Client(...)`.
     """
 
     def __init__(
@@ -127,6 +127,7 @@ class Client:
             self._thread.close()
 
     upload = _call(AsyncClient.upload)
+    upload_many = _stream(AsyncClient.upload_many)
     watch = _stream(AsyncClient.watch)
     watch_many = _stream(AsyncClient.watch_many)
     wait = _call(AsyncClient.wait)

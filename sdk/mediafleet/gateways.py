@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from mediafleet.errors import MediafleetError, Unavailable, from_rpc_error
+from mediafleet.errors import DeadlineExceeded, Internal, MediafleetError, Unavailable, from_rpc_error
 from mediafleet.retries import Patience
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 from mediafleet.v1.usage_pb2_grpc import UsageServiceStub
@@ -102,8 +102,9 @@ class Gateways:
         return Patience(self.timeout, len(self._targets))
 
     def leave(self, gateway: Gateway, error: MediafleetError) -> None:
-        """Talks to the next gateway from now on, if `gateway` is away and nobody has left it yet."""
-        if isinstance(error, Unavailable) and gateway is self.current:
+        """Talks to the next gateway from now on, if `gateway` is away or hangs and nobody has left it yet."""
+        gone = isinstance(error, Unavailable | DeadlineExceeded) or (isinstance(error, Internal) and not error.reason)
+        if gone and gateway is self.current:
             self._targets.append(self._targets.pop(0))
 
     async def call(

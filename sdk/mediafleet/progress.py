@@ -23,9 +23,10 @@ TERMINAL = frozenset(
 class UploadProgress(NamedTuple):
     """How far an upload is.
 
-    `bytes_sent` of `bytes_total` have left this machine (fewer again when some must be sent once more); `percent` (0 to
-    100) is the whole way, the work included, and 100 only in a terminal state. `state` reads as in the proto without
-    its prefix, such as `PROCESSING`; `stage` such as `receiving`. `upload` is the record as last heard of.
+    `bytes_sent` of `bytes_total` (0 while unknown) have left this machine, fewer again when some must be sent once
+    more; `bytes_resent` counts those. `percent` (0 to 100) is the whole way, the work included, and 100 only in a
+    terminal state. `state` reads as in the proto without its prefix, such as `PROCESSING`; `stage` such as `receiving`.
+    `upload` is the record as last heard of.
     """
 
     bytes_sent: int
@@ -34,6 +35,7 @@ class UploadProgress(NamedTuple):
     state: str
     stage: str
     upload: Upload
+    bytes_resent: int = 0
 
 
 Callback = Callable[[UploadProgress], object]
@@ -42,11 +44,12 @@ Callback = Callable[[UploadProgress], object]
 class Report:
     """Tells a callback of one upload, from what is sent and what the gateway says."""
 
-    def __init__(self, callback: Callback | None, bytes_total: int) -> None:
+    def __init__(self, callback: Callback | None, bytes_total: int | None) -> None:
         """Without a callback it does nothing."""
         self._callback = callback
         self._sent = 0
-        self._total = bytes_total
+        self._resent = 0
+        self._total = bytes_total or 0
         self._percent = 0.0
         self._series = 1
         self._upload = Upload()
@@ -56,9 +59,15 @@ class Report:
         self._sent = offset
         self._tell(SENDING_PERCENT * offset / self._total if self._total else 0.0)
 
+    def resumed(self, offset: int) -> None:
+        """The bytes from `offset` on are sent once more."""
+        self._resent += max(0, self._sent - offset)
+        self._sent = offset
+
     def heard(self, upload: Upload) -> None:
         """The gateway told of the upload."""
         self._upload = upload
+        self._total = self._total or upload.size_bytes
         self._sent = max(self._sent, upload.committed_size)
         self._tell(upload.progress.percent)
 
@@ -69,7 +78,7 @@ class Report:
             self._series, self._percent = self._upload.progress.series, 0.0
         self._percent = max(self._percent, percent)
         state, stage = state_name(self._upload.state), self._upload.progress.stage
-        self._callback(UploadProgress(self._sent, self._total, self._percent, state, stage, self._upload))
+        self._callback(UploadProgress(self._sent, self._total, self._percent, state, stage, self._upload, self._resent))
 
 
 def state_name(state: UploadState.ValueType) -> str:

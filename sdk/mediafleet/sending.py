@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import cast
 
 import grpc
 
-from mediafleet.errors import ConcurrentWriter, DeadlineExceeded, from_rpc_error
+from mediafleet.errors import ConcurrentWriter, DeadlineExceeded, Internal, MediafleetError, from_rpc_error
 from mediafleet.gateways import Gateway, Gateways
 from mediafleet.progress import Report
 from mediafleet.sources import Source
@@ -21,6 +22,7 @@ from mediafleet.v1.uploads_pb2 import (
     Upload,
     UploadFileRequest,
     UploadSpec,
+    UploadState,
     WriteUploadRequest,
     WriteUploadResponse,
 )
@@ -31,11 +33,22 @@ CHUNK_SIZE = 1024 * 1024
 WHOLE_SIZE = CHUNK_SIZE
 """Files of up to so many bytes go in one call."""
 
+MOST_HELD = 32 * 1024 * 1024
+"""Bytes of a pipe that are kept until they are durable: four parts, one that fills and three on their way."""
+
+_LOOK_AGAIN = 0.05
+"""Seconds between two looks at what is durable, while nothing more may be kept."""
+
+_HALF_CLOSE_AFTER = 5.0
+"""Seconds without a look that helped, after which the gateway is made to store what it has, a part or not."""
+
 
 async def send(gateways: Gateways, source: Source, spec: UploadSpec, request_id: str, report: Report) -> Upload:
     """The upload, every byte of it durable; the same `request_id` goes on with an upload that was begun before."""
-    if source.size <= WHOLE_SIZE:
-        content = await asyncio.to_thread(source.read, 0, source.size)
+    content = b""
+    if source.size is None or source.size <= WHOLE_SIZE:
+        content = await asyncio.to_thread(source.read, 0, WHOLE_SIZE + 1)
+    if source.size is not None and source.size <= WHOLE_SIZE:
         checksums = Checksums(sha256=source.sha256())
         whole = UploadFileRequest(spec=spec, content=content, checksums=checksums, request_id=request_id)
         upload = (await gateways.call(lambda gateway: gateway.uploads.UploadFile, whole)).upload
@@ -43,7 +56,9 @@ async def send(gateways: Gateways, source: Source, spec: UploadSpec, request_id:
         create = CreateUploadRequest(spec=spec, request_id=request_id)
         created = await gateways.call(lambda gateway: gateway.uploads.CreateUpload, create)
         report.heard(created.upload)
-        upload = await _stream(gateways, source, created.upload, report)
+        upload = created.upload
+        if upload.state == UploadState.UPLOAD_STATE_RECEIVING:
+            upload = await _stream(gateways, source, upload, report)
     report.heard(upload)
     return upload
 
@@ -53,10 +68,18 @@ async def _stream(gateways: Gateways, source: Source, upload: Upload, report: Re
     patience = gateways.patience()
     offset = upload.committed_size
     broke_off = False
+    error: MediafleetError
     while True:
         gateway = gateways.current
         try:
-            return (await _Stream(source, upload.upload_id, offset, report).run(gateways, gateway)).upload
+            answer = await _Stream(gateways, gateway, source, upload.upload_id, offset, report).run()
+            if answer.upload.state != UploadState.UPLOAD_STATE_RECEIVING:
+                return answer.upload
+            if answer.committed_size > offset:  # ended on purpose, to make it durable
+                offset = answer.committed_size
+                source.release(offset)
+                continue
+            error = Internal("the gateway ended the stream before it was finished")
         except grpc.RpcError as failure:
             error = from_rpc_error(failure)
         except TimeoutError:
@@ -73,28 +96,37 @@ async def _stream(gateways: Gateways, source: Source, upload: Upload, report: Re
         if status.committed_size > offset:
             patience.renew()
         offset = status.committed_size
+        source.release(offset)
+        report.resumed(offset)
 
 
 class _Stream:
     """One WriteUpload, from `offset` to the end of the file."""
 
-    def __init__(self, source: Source, upload_id: str, offset: int, report: Report) -> None:
+    def __init__(
+        self, gateways: Gateways, gateway: Gateway, source: Source, upload_id: str, offset: int, report: Report
+    ) -> None:
+        self._gateways = gateways
+        self._gateway = gateway
         self._source = source
         self._upload_id = upload_id
         self._offset = offset
+        self._durable = offset
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        self._moved = time.monotonic()
+        self._over = threading.Event()
+        self._moved: float | None = time.monotonic()
         self._fault: Exception | None = None
 
-    async def run(self, gateways: Gateways, gateway: Gateway) -> WriteUploadResponse:
+    async def run(self) -> WriteUploadResponse:
         """The answer; TimeoutError when the gateway takes no bytes for as long as the patience lasts."""
-        call = gateway.writes.WriteUpload.future(self._messages(), metadata=gateways.metadata)
+        call = self._gateway.writes.WriteUpload.future(self._messages(), metadata=self._gateways.metadata)
         call.add_done_callback(lambda _: self._on_loop(self._ended.set))
         try:
             while not self._ended.is_set():
-                left = self._moved + gateways.timeout - time.monotonic()
+                # While the source is waited for, the gateway has nothing to take.
+                left = (self._moved or time.monotonic()) + self._gateways.timeout - time.monotonic()
                 if left <= 0:
                     raise TimeoutError
                 with suppress(TimeoutError):
@@ -105,15 +137,18 @@ class _Stream:
                 raise cast(grpc.RpcError, call)
             return call.result()
         finally:
+            self._over.set()
             call.cancel()
 
     def _messages(self) -> Iterator[WriteUploadRequest]:
         """Runs on a thread of gRPC; each chunk is read when the one before has left."""
         offset, finished = self._offset, False
         try:
-            while not finished:
+            while not finished and self._may_hold_more(offset):
+                self._moved = None
                 content = self._source.read(offset, CHUNK_SIZE)
-                finished = offset + len(content) >= self._source.size
+                self._moved = time.monotonic()
+                finished = self._source.size is not None and offset + len(content) >= self._source.size
                 message = WriteUploadRequest(write_offset=offset, content=content, finish_write=finished)
                 if offset == self._offset:
                     message.upload_id = self._upload_id
@@ -127,7 +162,24 @@ class _Stream:
             # To end here is to half-close, which finishes nothing and keeps what was sent.
             self._fault = fault
 
+    def _may_hold_more(self, offset: int) -> bool:
+        """Waits until enough is durable; False if nothing more becomes so, and the stream had better end here."""
+        since = time.monotonic()
+        while self._source.held and offset - self._durable >= MOST_HELD and not self._over.wait(_LOOK_AGAIN):
+            query = self._gateways.call(
+                lambda gateway: gateway.uploads.QueryWriteStatus, QueryWriteStatusRequest(upload_id=self._upload_id)
+            )
+            status = asyncio.run_coroutine_threadsafe(query, self._loop).result(self._gateways.timeout)
+            if status.committed_size > self._durable:
+                self._durable, since = status.committed_size, time.monotonic()
+                self._source.release(self._durable)
+            elif time.monotonic() - since > _HALF_CLOSE_AFTER:
+                return False
+        return not self._over.is_set()
+
     def _sent(self, offset: int) -> None:
+        if self._over.is_set():
+            return
         try:
             self._report.sent(offset)
         except Exception as fault:

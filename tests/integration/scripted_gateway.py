@@ -89,6 +89,8 @@ class ScriptedGateway(UploadServiceServicer, UsageServiceServicer):
 
     def _finish(self, upload: pb.Upload, checksums: pb.Checksums) -> None:
         assert checksums.sha256 == hashlib.sha256(self.content[upload.upload_id]).digest()
+        upload.checksums.CopyFrom(checksums)
+        upload.size_bytes = len(self.content[upload.upload_id])
         upload.committed_size = upload.size_bytes
         upload.state = S.UPLOAD_STATE_QUEUED
         upload.progress.percent = 30.0
@@ -101,6 +103,7 @@ class ScriptedGateway(UploadServiceServicer, UsageServiceServicer):
         await self._begin("UploadFile", request, context)
         upload = self._create(request.spec, request.request_id)
         self.content[upload.upload_id][:] = request.content
+        upload.size_bytes = len(request.content)
         self._finish(upload, request.checksums)
         return pb.UploadFileResponse(upload=upload)
 

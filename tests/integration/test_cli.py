@@ -65,6 +65,21 @@ async def test_upload_with_watch_ends_with_1_if_any_failed(photos: list[str]) ->
     assert "CORRUPT_MEDIA: The file is damaged. Export it again." in done.stdout
 
 
+async def test_upload_that_was_interrupted_goes_on_when_run_again(tmp_path: Path) -> None:
+    film = tmp_path / "film.bin"
+    film.write_bytes(bytes(range(256)) * (5 << 12))
+    gateway = ScriptedGateway()
+    gateway.refusals["WriteUpload"].append(Refusal(grpc.StatusCode.ABORTED, "CONCURRENT_WRITER", after=2))
+    async with serving(gateway) as address:
+        interrupted = await mediafleet("upload", str(film), "--json", endpoint=address)
+        resumed = await mediafleet("upload", film.name, "--json", endpoint=address, cwd=tmp_path)
+        again = await mediafleet("upload", str(film), str(film), "--json", endpoint=address)
+    assert (interrupted.returncode, resumed.returncode, again.returncode) == (1, 0, 0)
+    assert gateway.called("WriteUpload") == [0, 2 << 20]
+    assert again.stdout == resumed.stdout
+    assert len(gateway.uploads) == 1
+
+
 async def test_upload_prints_json_lines(photos: list[str]) -> None:
     gateway = ScriptedGateway()
     gateway.refusals["CreateUpload"].append(Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"))

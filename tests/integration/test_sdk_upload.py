@@ -13,8 +13,19 @@ from pathlib import Path
 import grpc
 import pytest
 
-from mediafleet import AsyncClient, ConcurrentWriter, DeadlineExceeded, Internal, Unavailable, UploadProgress
+from mediafleet import (
+    AsyncClient,
+    Client,
+    ConcurrentWriter,
+    DeadlineExceeded,
+    Internal,
+    Unavailable,
+    UploadProgress,
+    sending,
+)
+from mediafleet.many import AT_ONCE
 from mediafleet.sending import CHUNK_SIZE
+from mediafleet.sources import StreamSource
 from mediafleet.v1.uploads_pb2 import UploadState
 from tests.integration.scripted_gateway import Refusal, Relay, ScriptedGateway, serving
 
@@ -80,6 +91,68 @@ async def test_pipe_arrives(gateway: ScriptedGateway, client: AsyncClient) -> No
     with os.fdopen(reading, "rb") as pipe:
         upload = await client.upload(pipe, display_name="x")
     assert gateway.content[upload.upload_id] == b"piped"
+
+
+async def in_pieces(content: bytes, size: int) -> AsyncIterator[bytes]:
+    for offset in range(0, len(content), size):
+        yield content[offset : offset + size]
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE, len(LARGE)])
+async def test_async_iterator_arrives(gateway: ScriptedGateway, client: AsyncClient, size: int) -> None:
+    upload = await client.upload(in_pieces(LARGE[:size], 100_000), display_name="x")
+    assert gateway.content[upload.upload_id] == LARGE[:size]
+    assert upload.size_bytes == size
+
+
+async def test_what_comes_once_is_sent_again_from_the_committed_size(
+    gateway: ScriptedGateway, client: AsyncClient
+) -> None:
+    gateway.refusals["WriteUpload"].extend(Refusal(Code.UNAVAILABLE, after=after) for after in (2, 0, 1))
+    upload = await client.upload(in_pieces(LARGE, 70_000), display_name="x")
+    assert gateway.content[upload.upload_id] == LARGE
+    assert gateway.called("WriteUpload") == [number * CHUNK_SIZE for number in (0, 2, 2, 3)]
+
+
+async def test_little_of_what_comes_once_is_kept(
+    gateway: ScriptedGateway, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "MOST_HELD", 2 * CHUNK_SIZE)
+    most = 0
+    read = StreamSource.read
+
+    def watched(source: StreamSource, offset: int, size: int) -> bytes:
+        nonlocal most
+        content = read(source, offset, size)
+        most = max(most, source.held)
+        return content
+
+    monkeypatch.setattr(StreamSource, "read", watched)
+    content = LARGE * 3
+    upload = await client.upload(in_pieces(content, 100_000), display_name="x")
+    assert gateway.content[upload.upload_id] == content
+    assert most <= 4 * CHUNK_SIZE
+
+
+async def test_a_slow_source_is_not_the_gateways_fault(gateway: ScriptedGateway, address: str) -> None:
+    async def slow() -> AsyncIterator[bytes]:
+        yield LARGE
+        await asyncio.sleep(1)  # longer than the client's patience
+        yield b"end"
+
+    async with AsyncClient(address, timeout=0.5) as client:
+        upload = await client.upload(slow(), display_name="x")
+    assert gateway.content[upload.upload_id] == LARGE + b"end"
+    assert gateway.called("WriteUpload") == [0]
+
+
+async def test_a_source_that_fails_fails_the_upload(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield LARGE
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        await client.upload(broken(), display_name="x")
 
 
 async def test_text_file_is_refused(client: AsyncClient) -> None:
@@ -228,6 +301,83 @@ async def test_progress_covers_both_legs_and_never_falls(gateway: ScriptedGatewa
     assert max(percents[:-1]) < 100
     assert seen[-1].bytes_sent == seen[-1].bytes_total == len(LARGE)
     assert {"RECEIVING", "QUEUED", "SUCCEEDED"} <= {each.state for each in seen}
+
+
+async def test_bytes_that_are_sent_again_are_counted(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    gateway.refusals["WriteUpload"].append(Refusal(Code.UNAVAILABLE, after=2))
+    seen: list[UploadProgress] = []
+    await client.upload(LARGE, display_name="x", progress=seen.append)
+    lost = max(each.bytes_sent for each in seen if not each.bytes_resent) - 2 * CHUNK_SIZE
+    assert seen[-1].bytes_resent == max(0, lost)
+
+
+async def test_many_files_go_five_at_a_time_and_fail_alone(
+    gateway: ScriptedGateway, client: AsyncClient, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{number}.bin" for number in range(12)]
+    for file in files[1:]:
+        file.write_bytes(file.name.encode())
+    on_their_way: set[int] = set()
+    most = 0
+
+    def progress(place: int, progress: UploadProgress) -> None:
+        nonlocal most
+        on_their_way.add(place)
+        most = max(most, len(on_their_way))
+
+    outcomes = []
+    async for outcome in client.upload_many(files, progress=progress, wait=True):
+        on_their_way.discard(outcome.place)
+        outcomes.append(outcome)
+    assert sorted(outcome.place for outcome in outcomes) == list(range(12))
+    assert most <= AT_ONCE
+    for place, source, upload, error in outcomes:
+        assert source is files[place]
+        assert isinstance(error, FileNotFoundError) == (place == 0) == (upload is None)
+
+
+def test_many_files_go_with_the_synchronous_client_too() -> None:
+    async def serve() -> None:
+        gateway = ScriptedGateway()
+        async with serving(gateway) as address:
+            await asyncio.to_thread(send, address)
+        assert sorted(bytes(content) for content in gateway.content.values()) == [b"one", b"two"]
+
+    def send(address: str) -> None:
+        with Client(address) as client:
+            assert {outcome.place for outcome in client.upload_many([b"one", b"two"])} == {0, 1}
+
+    asyncio.run(serve())
+
+
+async def test_a_later_process_goes_on_with_the_same_file(
+    gateway: ScriptedGateway, client: AsyncClient, tmp_path: Path
+) -> None:
+    file = tmp_path / "film.bin"
+    file.write_bytes(LARGE)
+    gateway.refusals["WriteUpload"].append(Refusal(Code.ABORTED, "CONCURRENT_WRITER", after=3))
+    with pytest.raises(ConcurrentWriter):
+        await client.upload(file, resume=True)
+    first = await client.upload(file, resume=True)
+    assert gateway.called("WriteUpload") == [0, 3 * CHUNK_SIZE]
+    assert (await client.upload(file, resume=True)).upload_id == first.upload_id
+    assert (await client.upload(file, resume=True, caption="other")).upload_id != first.upload_id
+
+    gateway.uploads[first.upload_id].state = UploadState.UPLOAD_STATE_FAILED
+    second = await client.upload(file, resume=True)
+    assert second.upload_id != first.upload_id
+    assert gateway.content[second.upload_id] == LARGE
+
+    status = file.stat()
+    file.write_bytes(LARGE[::-1])
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    third = await client.upload(file, resume=True)
+    assert gateway.content[third.upload_id] == LARGE[::-1]
+
+
+async def test_only_a_path_can_be_resumed(client: AsyncClient) -> None:
+    with pytest.raises(TypeError, match="path"):
+        await client.upload(b"x", resume=True)
 
 
 async def test_cancelling_the_task_ends_the_stream(gateway: ScriptedGateway, client: AsyncClient) -> None:

@@ -6,6 +6,7 @@ import click
 
 from mediafleet.cli.text import plain
 from mediafleet.errors import MediafleetError
+from mediafleet.sources import FileChanged
 from mediafleet.v1.uploads_pb2 import Upload
 
 NEXT_STEPS = {
@@ -60,6 +61,8 @@ def failure_of(error: Exception) -> Failure | None:
         return Failure(explained(error))
     if isinstance(error, OSError):
         return Failure(f"{plain(str(error.filename or ''))}: {error.strerror or 'cannot be read'}".removeprefix(": "))
+    if isinstance(error, FileChanged):
+        return Failure(plain(str(error)))
     return None
 
 

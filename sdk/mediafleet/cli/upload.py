@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -14,10 +14,11 @@ from mediafleet.cli.text import labels
 
 if TYPE_CHECKING:
     from mediafleet.errors import MediafleetError
+    from mediafleet.progress import UploadProgress
+    from mediafleet.sources import FileChanged
     from mediafleet.v1.uploads_pb2 import Upload
 
-AT_ONCE = 5
-"""Files on their way at a time."""
+Outcome: TypeAlias = "Upload | MediafleetError | OSError | FileChanged"
 
 
 @click.command(no_args_is_help=True)
@@ -32,11 +33,16 @@ AT_ONCE = 5
 @click.option("--batch", "batch_id", default="", metavar="ID", help="Batch to join.")
 @connected
 def upload(connection: Connection, /, files: tuple[Path, ...], watch: bool, as_json: bool, **spec: Any) -> None:
-    """Send files, five at a time, and resume by itself.
+    """Send files, five at a time; interrupted ones go on where they were.
+
+    Lost connections and gateways are borne. If the command itself was interrupted, run it again: a file that was not
+    changed since, sent with the same options, goes on with its upload, or is shown if it has arrived. Only if that
+    upload failed, was cancelled, expired or was deleted, the file is sent anew.
 
     Exit code 0 if every file was accepted (with --watch: processed), 1 if any failed.
     """
-    outcomes = asyncio.run(_upload_all(connection, files, watch, as_json, spec))
+    # A file that is named twice is one upload, of which the two would deprive each other.
+    outcomes = asyncio.run(_upload_all(connection, tuple(dict.fromkeys(files)), watch, as_json, spec))
     if not as_json:
         from mediafleet.cli.output import grid, row, show
 
@@ -53,28 +59,25 @@ def upload(connection: Connection, /, files: tuple[Path, ...], watch: bool, as_j
 
 async def _upload_all(
     connection: Connection, files: tuple[Path, ...], watch: bool, as_json: bool, spec: dict[str, Any]
-) -> list[tuple[Path, Upload | MediafleetError | OSError]]:
+) -> list[tuple[Path, Outcome]]:
     from mediafleet.cli.bars import Bars
-    from mediafleet.errors import MediafleetError
 
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one(index: int, file: Path) -> tuple[Path, Upload | MediafleetError | OSError]:
-        outcome: Upload | MediafleetError | OSError
-        async with places:
-            try:
-                outcome = await client.upload(
-                    file, wait=watch, progress=lambda progress: bars.show(str(index), file.name, progress), **spec
-                )
-            except (MediafleetError, OSError) as error:
-                outcome = error
-        if as_json:
-            _print_json(file, outcome)
-        return file, outcome
-
+    found: dict[int, Outcome] = {}
     with Bars(enabled=not as_json) as bars:
+
+        def show(place: int, progress: UploadProgress) -> None:
+            bars.show(str(place), files[place].name, progress)
+
         async with connection.async_client() as client:
-            return await asyncio.gather(*(one(index, file) for index, file in enumerate(files)))
+            async for place, _, upload, error in client.upload_many(
+                files, resume=True, wait=watch, progress=show, **spec
+            ):
+                outcome = upload or error
+                assert outcome is not None
+                found[place] = outcome
+                if as_json:
+                    _print_json(files[place], outcome)
+    return [(file, found[place]) for place, file in enumerate(files)]
 
 
 def _failed(outcome: Upload | Exception) -> bool:
@@ -89,7 +92,7 @@ def _failed(outcome: Upload | Exception) -> bool:
     return isinstance(outcome, Exception) or outcome.state in bad
 
 
-def _tell_refused(outcomes: list[tuple[Path, Upload | MediafleetError | OSError]]) -> None:
+def _tell_refused(outcomes: list[tuple[Path, Outcome]]) -> None:
     from mediafleet.cli.failures import failure_of
     from mediafleet.cli.text import plain
 
@@ -98,15 +101,19 @@ def _tell_refused(outcomes: list[tuple[Path, Upload | MediafleetError | OSError]
             click.echo(f"{plain(file.name)}: {failure.format_message()}", err=True)
 
 
-def _print_json(file: Path, outcome: Upload | MediafleetError | OSError) -> None:
+def _print_json(file: Path, outcome: Outcome) -> None:
     from mediafleet.cli.output import json_line
     from mediafleet.errors import MediafleetError
+    from mediafleet.sources import FileChanged
 
     if isinstance(outcome, MediafleetError):
         error = {"code": outcome.code.name, "reason": outcome.reason, "message": outcome.message}
         click.echo(json.dumps({"display_name": file.name, "error": error}, ensure_ascii=False))
     elif isinstance(outcome, OSError):
         error = {"code": "", "reason": "FILE_UNREADABLE", "message": outcome.strerror or "cannot be read"}
+        click.echo(json.dumps({"display_name": file.name, "error": error}, ensure_ascii=False))
+    elif isinstance(outcome, FileChanged):
+        error = {"code": "", "reason": "FILE_CHANGED", "message": str(outcome)}
         click.echo(json.dumps({"display_name": file.name, "error": error}, ensure_ascii=False))
     else:
         json_line(outcome)
