@@ -36,12 +36,14 @@ class Server:
         self.answers: list[web.StreamResponse] = []
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
+        self.queries: list[dict[str, str]] = []
         self.bodies: list[bytes] = []
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.method)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        self.queries.append(dict(request.query))
         self.bodies.append(await request.read())
         return self.answers.pop(0)
 
@@ -163,11 +165,12 @@ async def test_bodies_go_unjoined_with_their_digest_and_no_trailer(server: Serve
     assert "content-md5" not in with_crc32c
     assert "content-md5" in with_md5
     assert not any(name.startswith("x-amz-checksum") for name in with_md5)
-    for sent in server.headers:
-        assert sent["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+    digests = ("x-amz-checksum-crc32c", "content-md5")
+    for sent, query, bound in zip(server.headers, server.queries, digests, strict=True):
         assert sent["content-length"] == str(len(CONTENT))
-        assert not {"transfer-encoding", "content-encoding", "x-amz-trailer"} & sent.keys()
-        assert "/auto/s3/aws4_request" in sent["authorization"]
+        assert not {"transfer-encoding", "content-encoding", "x-amz-trailer", "authorization"} & sent.keys()
+        assert "/auto/s3/aws4_request" in query["X-Amz-Credential"]
+        assert bound in query["X-Amz-SignedHeaders"].split(";")
 
 
 async def test_md5_does_not_hide_a_wrong_crc32c(server: Server) -> None:

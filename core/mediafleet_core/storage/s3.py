@@ -21,10 +21,11 @@ from botocore.config import Config
 
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.ports import Chunks, SignedPut, StoredObject, StoredPart, UnfinishedMultipart, UploadedPart
-from mediafleet_core.storage.bodies import CHUNK, ChunkReader, crc32c_of, pieces_of
+from mediafleet_core.storage.bodies import CHUNK, crc32c_of, pieces_of
 from mediafleet_core.storage.links import content_disposition, lifetime
 from mediafleet_core.storage.s3_errors import FAILURES, answered, trouble_of
 from mediafleet_core.storage.settings import BodyDigest, StorageSettings
+from mediafleet_core.storage.signed_puts import CONNECT_TIMEOUT, Operation, SignedPuts
 from mediafleet_core.storage.troubles import cannot_sign, corrupt
 
 if TYPE_CHECKING:
@@ -43,13 +44,17 @@ _PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 class S3Store:
-    """`ObjectStore` in one bucket. boto3's calls run in threads of their own, as many as there are connections."""
+    """`ObjectStore` in one bucket. Calls run in threads of their own, as many as there are connections.
+
+    boto3 signs and controls; the bytes of puts and parts travel on signed URLs.
+    """
 
     def __init__(self, settings: StorageSettings, on_retry: Callable[[], None] = lambda: None) -> None:
         """Connects at the first call; `on_retry` is called before each repeated call."""
         self._bucket = settings.r2_bucket_name
         self._digest = settings.storage_digest
         self._client = _client(settings)
+        self._puts = SignedPuts(self._client, settings)
         self._threads = ThreadPoolExecutor(settings.storage_connections, thread_name_prefix="storage")
         self._on_retry = on_retry
 
@@ -62,17 +67,24 @@ class S3Store:
         self, key: str, body: Chunks, *, crc32c: int, content_type: str = "", metadata: Mapping[str, str] | None = None
     ) -> StoredObject:
         """See `ObjectStore`."""
-        digest = await self._run(self._digest_headers, key, body, crc32c)
-        return await self._put(key, ChunkReader(body), digest, content_type, metadata)
+        content_type = content_type or UNTYPED
+        send = partial(self._send, "put_object", body, crc32c)
+        answer = await self._call(key, send, ContentType=content_type, Metadata=_encoded(metadata))
+        size = sum(memoryview(chunk).nbytes for chunk in body)
+        return StoredObject(key, size, _etag(answer), content_type, dict(metadata or {}))
 
     async def put_file(
         self, key: str, path: Path, *, content_type: str = "", metadata: Mapping[str, str] | None = None
     ) -> StoredObject:
         """See `ObjectStore`; at most 5 GiB."""
         crc32c = await self._run(lambda: crc32c_of(pieces_of(path)))
-        digest = await self._run(self._digest_headers, key, pieces_of(path), crc32c)
+        digest = await self._run(self._digest_of, key, pieces_of(path), crc32c)
+        content_type = content_type or UNTYPED
         with path.open("rb") as file:
-            return await self._put(key, file, digest, content_type, metadata)
+            answer = await self._call(
+                key, self._client.put_object, file, ContentType=content_type, Metadata=_encoded(metadata), **digest
+            )
+            return StoredObject(key, file.seek(0, 2), _etag(answer), content_type, dict(metadata or {}))
 
     async def begin_multipart(
         self, key: str, *, content_type: str = "", metadata: Mapping[str, str] | None = None
@@ -90,12 +102,8 @@ class S3Store:
 
     async def put_part(self, key: str, multipart_id: str, number: int, body: Chunks, *, crc32c: int) -> str:
         """See `ObjectStore`."""
-        digest = await self._run(self._digest_headers, key, body, crc32c)
-        reader = ChunkReader(body)
-        answer = await self._call(
-            key, self._client.upload_part, reader, UploadId=multipart_id, PartNumber=number, **digest
-        )
-        return _etag(answer)
+        send = partial(self._send, "upload_part", body, crc32c)
+        return _etag(await self._call(key, send, UploadId=multipart_id, PartNumber=number))
 
     async def sign_part(
         self, key: str, multipart_id: str, number: int, *, size: int, crc32c: int, expires_in: timedelta
@@ -255,22 +263,11 @@ class S3Store:
     async def close(self) -> None:
         """See `ObjectStore`."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._puts.close()
         self._client.close()
 
-    async def _put(
-        self,
-        key: str,
-        body: ChunkReader | BinaryIO,
-        digest: Mapping[str, Any],
-        content_type: str,
-        metadata: Mapping[str, str] | None,
-    ) -> StoredObject:
-        content_type = content_type or UNTYPED
-        answer = await self._call(
-            key, self._client.put_object, body, ContentType=content_type, Metadata=_encoded(metadata), **digest
-        )
-        size = body.seek(0, 2)
-        return StoredObject(key, size, _etag(answer), content_type, dict(metadata or {}))
+    def _send(self, operation: Operation, body: Chunks, crc32c: int, **params: Any) -> dict[str, str]:
+        return self._puts.send(operation, params | self._digest_of(params["Key"], body, crc32c), body)
 
     async def _run(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
@@ -279,7 +276,7 @@ class S3Store:
         self,
         key: str,
         method: Callable[..., Any],
-        body: ChunkReader | BinaryIO | None = None,
+        body: BinaryIO | None = None,
         *,
         done: Callable[[], Awaitable[Any]] | None = None,
         **params: Any,
@@ -315,7 +312,7 @@ class S3Store:
         stored = await self.head(key)
         return stored if stored and _is_made_of(stored.etag, parts) else None
 
-    def _digest_headers(self, key: str, body: Iterable[bytes | memoryview], crc32c: int) -> dict[str, Any]:
+    def _digest_of(self, key: str, body: Iterable[bytes | memoryview], crc32c: int) -> dict[str, Any]:
         if self._digest is BodyDigest.CRC32C:
             return {"ChecksumCRC32C": _base64_of(crc32c)}
         md5, found = hashlib.md5(usedforsecurity=False), 0
@@ -349,7 +346,7 @@ def _client(settings: StorageSettings) -> S3Client:
             # No mode of botocore knows R2's list of what to repeat: see `s3_errors`.
             retries={"total_max_attempts": 1, "mode": "standard"},
             max_pool_connections=settings.storage_connections,
-            connect_timeout=5,
+            connect_timeout=CONNECT_TIMEOUT,
             read_timeout=settings.storage_timeout.total_seconds(),
             tcp_keepalive=True,
         ),
