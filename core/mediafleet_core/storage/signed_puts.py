@@ -48,7 +48,7 @@ class SignedPuts:
         """`client` only signs."""
         self._client = client
         self._session = _Session(
-            verify=True,
+            verify=str(settings.storage_ca_file) if settings.storage_ca_file else True,
             proxies=get_environ_proxies(settings.endpoint_url),
             timeout=(CONNECT_TIMEOUT, settings.storage_timeout.total_seconds()),
             max_pool_connections=settings.storage_connections,
