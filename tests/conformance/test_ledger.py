@@ -138,8 +138,9 @@ async def test_a_tail_counts_until_a_part_covers_it(ledger: RedisLedger) -> None
     assert await ledger.record_part(upload.upload_id, session.fence, part, limits=LIMITS) == 800
     session = await ledger.open_write(upload.upload_id, ANN, 0)
     assert session.tail is None
-    await finished(ledger, upload, session.fence)
-    assert [sweep.prefix.split("/")[-2] for sweep in await ledger.sweeps(10)] == ["tail"]
+    upload = await finished(ledger, upload, session.fence)
+    kept = {sweep.prefix.split("/")[-2]: sweep.keep for sweep in await ledger.sweeps(10)}
+    assert kept == {"tail": "", "o": upload.original_key}
 
 
 async def test_an_unknown_size_reserves_part_by_part(ledger: RedisLedger) -> None:
