@@ -46,26 +46,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def manifest_of(upload: Upload) -> Manifest:
     """The manifest of a committed record."""
-    return Manifest(
-        upload_id=upload.upload_id,
-        tenant=upload.tenant,
-        spec=upload.spec,
-        kind=upload.kind,
-        content_type=upload.content_type,
-        caption=upload.caption,
-        labels=upload.labels,
-        size_bytes=upload.committed_size,
-        checksums=upload.checksums,
-        original_key=upload.original_key,
-        renditions=upload.renditions,
-        media_info=upload.media_info,
-        timings=upload.timings,
-        attempt=upload.attempt,
-        create_time=upload.create_time,
-        start_time=upload.start_time,
-        finish_time=upload.finish_time,
-        revision=upload.revision,
-    )
+    return msgspec.convert(upload, Manifest, from_attributes=True)
 
 
 def encode(upload: Upload) -> bytes:

@@ -23,6 +23,7 @@ RECORD = Upload(
     progress=Progress(),
     content_type="image/jpeg",
     labels={"b": "2", "a": "1"},
+    size_bytes=1000,
     committed_size=1000,
     checksums=Checksums(crc32c=7, sha256="ab" * 32),
     original_key="uploads/ann/0190163d-8694-739b-aea5-966c26f8ad91/o/1",
