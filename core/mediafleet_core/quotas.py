@@ -21,12 +21,17 @@ _MAX_UPLOAD_BYTES = {
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a tenant may store; sizes in bytes. `allowed_types` are content types or families such as `image/*`."""
+    """What a tenant may store; sizes in bytes. `allowed_types` are content types or families such as `image/*`.
+
+    `concurrent_uploads` and `bytes_in_flight` are what it may send at once, to each gateway process.
+    """
 
     max_upload_bytes: dict[MediaKind, int] = msgspec.field(default_factory=_MAX_UPLOAD_BYTES.copy)
     tenant_bytes: int = 1024 * GIB
     collection_bytes: int = 10 * GIB
     allowed_types: tuple[str, ...] = ()
+    concurrent_uploads: int = 64
+    bytes_in_flight: int = 256 * MIB
 
     def largest(self, kind: MediaKind) -> int:
         """The most bytes one upload of this kind may have."""

@@ -16,6 +16,7 @@ from mediafleet_core.queue import DramatiqQueue, QueueSettings, open_broker
 from mediafleet_core.settings import read
 from mediafleet_core.storage import StorageSettings, open_store
 from mediafleet_core.watching import WatchedLedger, Watching
+from mediafleet_gateway.admission import Admission
 from mediafleet_gateway.auth import AnonymousVerifier, JwtVerifier
 from mediafleet_gateway.direct import Direct
 from mediafleet_gateway.draining import Drain
@@ -60,10 +61,11 @@ class UploadService(Writes, Direct, Uploads, Watches):
         queue: JobQueue,
         intake: Intake,
         watching: Watching,
+        admission: Admission,
         drain: Drain,
     ) -> None:
         """Each group gets what it needs."""
-        Writes.__init__(self, intake, settings.gateway.limits_of, drain)
+        Writes.__init__(self, intake, settings.gateway.limits_of, admission, drain)
         Direct.__init__(self, intake.direct, settings.gateway.limits_of)
         Uploads.__init__(
             self, ledger, store, queue, Lifecycle(ledger, store), max_attempts=settings.intake.max_attempts
@@ -90,11 +92,17 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
         watching = Watching(ledger)
         drain = Drain()
         keys = settings.gateway.token_keys
+        admission = Admission(
+            settings.gateway.max_uploads,
+            settings.gateway.max_upload_bytes,
+            settings.gateway.limits_of,
+            settings.gateway.method_limits,
+        )
         health_service = health.HealthServicer()
         servicers = Servicers(
-            uploads=UploadService(settings, ledger, store, queue, intake, watching, drain),
+            uploads=UploadService(settings, ledger, store, queue, intake, watching, admission, drain),
             usage=UsageService(ledger, StorageProbe(store)),
             health=health_service,
         )
-        server = make_server(servicers, JwtVerifier(keys) if keys else AnonymousVerifier(), drain)
+        server = make_server(servicers, JwtVerifier(keys) if keys else AnonymousVerifier(), admission, drain)
         return Gateway(settings.gateway, server, health_service, watching, drain, resources.pop_all())

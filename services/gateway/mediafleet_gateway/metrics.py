@@ -33,6 +33,8 @@ UPLOAD_SIZE = Histogram(
     "Size of originals at their finish.",
     buckets=(1 << 14, 1 << 17, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB, 1024 * MIB, 4096 * MIB),
 )
+UPLOADS_IN_FLIGHT = Gauge("mediafleet_uploads_in_flight", "Uploads that are admitted and send bytes.")
+UPLOAD_BYTES_IN_FLIGHT = Gauge("mediafleet_upload_bytes_in_flight", "Bytes of memory that those uploads may hold.")
 WATCHES = Gauge("mediafleet_watch_streams", "Watch streams that are open.")
 WATCH_CLOSED = Counter("mediafleet_watch_closed", "Watch streams that ended, by reason.", ["reason"])
 WATCH_LAG = Histogram(

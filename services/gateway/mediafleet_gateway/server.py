@@ -13,8 +13,10 @@ from mediafleet.v1 import batches_pb2_grpc, fleet_pb2_grpc, uploads_pb2, uploads
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer
 from mediafleet.v1.usage_pb2_grpc import UsageServiceServicer
 from mediafleet_gateway import frames
+from mediafleet_gateway.admission import Admission
 from mediafleet_gateway.auth import TokenVerifier
 from mediafleet_gateway.draining import Drain
+from mediafleet_gateway.interceptors.admitting import Admitting
 from mediafleet_gateway.interceptors.around import Handler
 from mediafleet_gateway.interceptors.auth import Auth
 from mediafleet_gateway.interceptors.draining import Draining
@@ -61,11 +63,17 @@ class Servicers(NamedTuple):
     health: health.HealthServicer
 
 
-def make_server(servicers: Servicers, verifier: TokenVerifier, drain: Drain) -> grpc.aio.Server:
+def make_server(servicers: Servicers, verifier: TokenVerifier, admission: Admission, drain: Drain) -> grpc.aio.Server:
     """A server that is not bound yet; batches and fleet answer UNIMPLEMENTED."""
     methods = methods_of([*SERVICES, reflection.SERVICE_NAME])
     # The outermost first.
-    interceptors = (Metrics(methods), Errors(methods), Auth(methods, verifier), Draining(methods, drain))
+    interceptors = (
+        Metrics(methods),
+        Errors(methods),
+        Auth(methods, verifier),
+        Admitting(methods, admission),
+        Draining(methods, drain),
+    )
     server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
     uploads_pb2_grpc.add_UploadServiceServicer_to_server(servicers.uploads, server)
     server.add_registered_method_handlers("mediafleet.v1.UploadService", {"WriteUpload": _zero_copy(servicers.uploads)})

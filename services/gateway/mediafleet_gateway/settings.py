@@ -14,7 +14,9 @@ from mediafleet_core.identity import TenantId, is_name
 from mediafleet_core.quotas import Limits
 from mediafleet_core.settings import SettingsPart
 from mediafleet_core.telemetry.metrics import address
+from mediafleet_gateway.admission import METHOD_LIMITS
 
+MIB = 1 << 20
 _DEFAULT_LIMITS = Limits()
 
 
@@ -30,6 +32,18 @@ def _tenants(value: object) -> object:
     return tenants
 
 
+def _method_limits(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        limits = msgspec.json.decode(value or "{}", type=dict[str, Annotated[int, msgspec.Meta(ge=1)]])
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
+    if unknown := sorted(limits.keys() - METHOD_LIMITS.keys()):
+        raise ValueError(f"{', '.join(unknown)}: no such method, or one that is never counted")
+    return {**METHOD_LIMITS, **limits}
+
+
 class GatewaySettings(SettingsPart):
     """Where the gateway listens, whom it trusts, and how it ends."""
 
@@ -43,6 +57,15 @@ class GatewaySettings(SettingsPart):
     )
     tenants: Annotated[dict[str, InstanceOf[Limits]], NoDecode, BeforeValidator(_tenants)] = Field(
         {}, description='Set JSON such as {"acme": {"tenant_bytes": 1000000000}}; left out means the defaults.'
+    )
+    max_uploads: int = Field(256, ge=1, description="Uploads that may send bytes to this process at once.")
+    max_upload_bytes: int = Field(
+        512 * MIB,
+        ge=1,
+        description="Bytes that those may hold in memory; a stream holds a part (8 MiB), an UploadFile its content.",
+    )
+    method_limits: Annotated[dict[str, int], NoDecode, BeforeValidator(_method_limits)] = Field(
+        dict(METHOD_LIMITS), description='Set JSON such as {"CreateUpload": 500}; those left out stay at 256.'
     )
     environment: Literal["development", "production"] = Field("development", description="development or production.")
     drain_grace: timedelta = Field(timedelta(seconds=25), description="How long calls may go on after SIGTERM.")

@@ -9,9 +9,11 @@ from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer
 from mediafleet_core.errors import MediafleetError, Reason, invalid_field
 from mediafleet_core.identity import TenantId
 from mediafleet_core.intake import Intake, Writer
+from mediafleet_core.parts import SMALLEST_PART
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import Upload
 from mediafleet_gateway import metrics, requests
+from mediafleet_gateway.admission import Admission
 from mediafleet_gateway.auth import caller
 from mediafleet_gateway.chunks import Chunks
 from mediafleet_gateway.convert import timestamp, upload_to_proto
@@ -38,10 +40,13 @@ _KEPT = frozenset(
 class Writes(UploadServiceServicer):
     """CreateUpload, WriteUpload, UploadFile and QueryWriteStatus."""
 
-    def __init__(self, intake: Intake, limits_of: Callable[[TenantId], Limits], drain: Drain) -> None:
+    def __init__(
+        self, intake: Intake, limits_of: Callable[[TenantId], Limits], admission: Admission, drain: Drain
+    ) -> None:
         """`limits_of` knows the limits of each tenant; streams end when `drain` begins."""
         self._intake = intake
         self._limits_of = limits_of
+        self._admission = admission
         self._drain = drain
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Context) -> pb.CreateUploadResponse:
@@ -60,14 +65,15 @@ class Writes(UploadServiceServicer):
         """A whole small file."""
         tenant = caller().tenant
         metrics.INGEST.inc(len(request.content))
-        upload = await self._intake.upload_file(
-            tenant,
-            requests.spec_from_proto(request.spec),
-            request.content,
-            limits=self._limits_of(tenant),
-            checksums=requests.checksums_from_proto(request.checksums),
-            request_id=requests.request_id(request.request_id),
-        )
+        with self._admission.upload(tenant, len(request.content)):
+            upload = await self._intake.upload_file(
+                tenant,
+                requests.spec_from_proto(request.spec),
+                request.content,
+                limits=self._limits_of(tenant),
+                checksums=requests.checksums_from_proto(request.checksums),
+                request_id=requests.request_id(request.request_id),
+            )
         metrics.UPLOAD_SIZE.observe(len(request.content))
         return pb.UploadFileResponse(upload=upload_to_proto(upload))
 
@@ -90,16 +96,18 @@ class Writes(UploadServiceServicer):
         gRPC ends the iterator in the same way when the client half-closes, cancels, goes away or runs out of time.
         """
         tenant = caller().tenant
-        chunks = Chunks(messages, self._drain)
+        with self._admission.upload(tenant, SMALLEST_PART):
+            upload = await self._write(tenant, Chunks(messages, self._drain))
+        return pb.WriteUploadResponse(upload=upload_to_proto(upload), committed_size=upload.committed_size)
+
+    async def _write(self, tenant: TenantId, chunks: Chunks) -> Upload:
         first = await chunks.next()
         if first is None:
             raise invalid_field("upload_id", "the first message must name the upload")
         upload_id = requests.upload_id(first.upload_id)
         writer = await self._intake.open(upload_id, tenant, first.write_offset, limits=self._limits_of(tenant))
         upload = await self._receive(writer, first, chunks)
-        if upload is None:
-            upload = (await self._intake.status(upload_id, tenant)).upload
-        return pb.WriteUploadResponse(upload=upload_to_proto(upload), committed_size=upload.committed_size)
+        return upload or (await self._intake.status(upload_id, tenant)).upload
 
     async def _receive(self, writer: Writer, first: Frame, chunks: Chunks) -> Upload | None:
         """The finished upload, or None when the stream ended without `finish_write`."""

@@ -1,1 +1,4 @@
-"""What happens around every call, one behaviour a file; the outermost first: metrics, errors, auth, draining."""
+"""What happens around every call, one behaviour a file.
+
+The outermost first: metrics, errors, auth, admitting, draining.
+"""
