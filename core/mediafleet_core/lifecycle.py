@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from mediafleet_core import cleanup
+from mediafleet_core.detached import Detached
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.ports import Ledger, ObjectStore
 from mediafleet_core.uploads import Upload
+
+SWEEP_PATIENCE = 1.0
+"""Seconds that a caller waits for the sweep after the ledger's step, which alone decides."""
 
 
 class Lifecycle:
@@ -14,15 +21,25 @@ class Lifecycle:
     def __init__(self, ledger: Ledger, store: ObjectStore) -> None:
         self._ledger = ledger
         self._store = store
+        self._detached = Detached()
 
     async def cancel(self, upload_id: UploadId, tenant: TenantId, reason: str) -> Upload:
         """The upload, CANCELLED or CANCELLING. Raises UPLOAD_NOT_FOUND, UPLOAD_TERMINAL, UPLOAD_EXPIRED."""
         upload = await self._ledger.cancel(upload_id, tenant, reason)
-        await cleanup.sweep_upload(self._store, self._ledger, upload_id)
+        await self._sweep(upload_id)
         return upload
 
     async def delete(self, upload_id: UploadId, tenant: TenantId) -> Upload:
-        """The upload as it was; its objects are gone. Raises UPLOAD_NOT_FOUND."""
+        """The upload as it was; its objects are gone, or going while storage is slow. Raises UPLOAD_NOT_FOUND."""
         upload = await self._ledger.delete(upload_id, tenant)
-        await cleanup.sweep_upload(self._store, self._ledger, upload_id)
+        await self._sweep(upload_id)
         return upload
+
+    async def settled(self) -> None:
+        """Wait until no sweep runs any more."""
+        await self._detached.settled()
+
+    async def _sweep(self, upload_id: UploadId) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SWEEP_PATIENCE):
+                await self._detached.run(cleanup.sweep_upload(self._store, self._ledger, upload_id))

@@ -15,6 +15,7 @@ LARGEST_EDGE = 4096
 """Pixels; a rendition's box is at most this wide and high."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_EDGE = re.compile(r"[1-9]\d{0,4}", re.ASCII)
 _OPTIONS = frozenset({"name", "width", "height"})
 
 
@@ -78,6 +79,6 @@ def _size(step: ProcessingStep, known: Mapping[str, PictureSize], field: str) ->
 
 
 def _edge(text: str, field: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LARGEST_EDGE:
+    if not _EDGE.fullmatch(text) or int(text) > LARGEST_EDGE:
         raise invalid_field(field, f"must be a whole number of pixels from 1 to {LARGEST_EDGE}")
     return int(text)

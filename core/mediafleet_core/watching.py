@@ -35,6 +35,9 @@ RECONNECT_AFTER = 0.2
 PAGE = 200
 """Rows read at once for snapshots and replays."""
 
+MOST_REPLAYED = 10_000
+"""Entries of the log, of any tenant, that a watch of many reads to catch up; beyond them snapshots are cheaper."""
+
 
 class WatchedLedger(Ledger, EventLog, Protocol):
     """What watching reads: records and the event log."""
@@ -136,18 +139,25 @@ class Watching:
             while True:
                 if box.gap or last is None:
                     box.gap = False
-                    if last is not None and await self._knows(last):
-                        box.changes.extendleft(reversed([row async for row in self._after(last)]))
-                    else:
+                    lost, read = last is None or not await self._knows(last), 0
+                    if last is not None and not lost:
+                        async for cursor, entry in self._after(last):
+                            last, read = cursor, read + 1
+                            if _is_told(box, entry, tenant, which):
+                                yield Message(cursor, entry)
+                            lost = read >= MOST_REPLAYED
+                            if lost:
+                                break
+                    if last is None or lost:
                         last = await self._ledger.position()
                         async for snapshot in self._snapshots(box, tenant, which):
                             yield Message(None, snapshot)
                         yield Message(last, Heartbeat(time=_now()))
                 while box.changes:
                     cursor, entry = box.changes.popleft()
-                    if cursor > last and _belongs(entry, tenant, which):
+                    if cursor > last:
                         last = cursor
-                        if box.first_time(entry.upload_id, entry.sequence) and _is_told(entry, which):
+                        if _is_told(box, entry, tenant, which):
                             yield Message(cursor, entry)
                 if ticks.progress_due():
                     for made in box.take_progress():
@@ -297,7 +307,10 @@ def _belongs(about: LogEntry | ProgressMade, tenant: TenantId, which: UploadFilt
     )
 
 
-def _is_told(entry: LogEntry, which: UploadFilter) -> bool:
+def _is_told(box: Mailbox, entry: LogEntry, tenant: TenantId, which: UploadFilter) -> bool:
+    """Whether the watcher wants this entry and has not had it."""
+    if not _belongs(entry, tenant, which) or not box.first_time(entry.upload_id, entry.sequence):
+        return False
     return isinstance(entry, Deleted) or not which.states or entry.state in which.states
 
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from mediafleet_core.detached import Detached
 from mediafleet_core.errors import FieldViolation, MediafleetError, Reason, invalid_field
 from mediafleet_core.identity import TenantId, UploadId, new_upload_id
 from mediafleet_core.intake import crc32c
 from mediafleet_core.intake.budget import ByteBudget
-from mediafleet_core.intake.detached import Detached
 from mediafleet_core.intake.direct import DirectUploads
 from mediafleet_core.intake.sending import Works
 from mediafleet_core.intake.settings import IntakeSettings

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import msgspec
 
 from mediafleet_core import cleanup
+from mediafleet_core.detached import Detached
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.failures import FailureCode
 from mediafleet_core.intake.budget import ByteBudget
 from mediafleet_core.intake.cutting import PartBuffer
-from mediafleet_core.intake.detached import Detached
 from mediafleet_core.intake.settings import IntakeSettings
 from mediafleet_core.media_types import declared_type
 from mediafleet_core.object_keys import UploadKeys

@@ -79,7 +79,7 @@ async def _send(request: web.Request, link: Link, file: BinaryIO, stored: Stored
             "ETag": f'"{stored.etag}"',
             # What people uploaded must not act as a page of this server.
             "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; sandbox",
         }
     )
     if stored.modified:

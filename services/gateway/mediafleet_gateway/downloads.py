@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -11,14 +12,26 @@ from mediafleet_core.uploads import State, Upload
 
 _UNTYPED = "application/octet-stream"
 
+_SHOWN = re.compile(
+    r"image/(jpeg|png|gif|webp|avif|heic|heif|tiff|bmp)|audio/[\w.+-]+|video/[\w.+-]+|application/pdf|text/plain"
+)
+"""What a browser may show in place. Everything else, HTML and SVG above all, could act as a page of the bucket's
+domain, so it is only ever saved."""
+
 
 class Download(NamedTuple):
-    """One object to hand out: its size in bytes as the record has it."""
+    """One object to hand out: its size in bytes as the record has it; `shown` if a browser may open it in place."""
 
     key: str
     size: int | None
     file_name: str
     content_type: str
+    shown: bool
+
+
+def _download(key: str, size: int | None, file_name: str, content_type: str) -> Download:
+    shown = _SHOWN.fullmatch(content_type.split(";", 1)[0].strip().lower()) is not None
+    return Download(key, size, file_name, content_type if shown else _UNTYPED, shown)
 
 
 def choose(upload: Upload, rendition: str) -> Download:
@@ -38,7 +51,7 @@ def _original(upload: Upload) -> Download:
         raise _refused(Reason.ORIGINAL_MISSING, "the original is not kept", upload)
     name = upload.spec.display_name
     declared = declared_type(upload.spec.content_type, name)
-    return Download(
+    return _download(
         upload.original_key,
         upload.size_bytes,
         name,
@@ -53,7 +66,7 @@ def _rendition(upload: Upload, name: str) -> Download:
         if made.name == name:
             stem = PurePosixPath(upload.spec.display_name).stem
             file_name = f"{stem}-{made.name}{PurePosixPath(made.key).suffix}"
-            return Download(made.key, made.size_bytes, file_name, made.content_type)
+            return _download(made.key, made.size_bytes, file_name, made.content_type)
     raise _refused(Reason.RENDITION_NOT_FOUND, "the upload has no such rendition", upload)
 
 

@@ -138,7 +138,7 @@ class Uploads(UploadServiceServicer):
             lifetime,
             file_name=wanted.file_name,
             content_type=wanted.content_type,
-            as_attachment=request.as_attachment,
+            as_attachment=request.as_attachment or not wanted.shown,
         )
         return pb.CreateDownloadUrlResponse(url=url, expire_time=timestamp(expire_time))
 

@@ -41,7 +41,8 @@ async def fetch(job: Job, store: ObjectStore, path: Path) -> Checksums:
         raise ProcessingError(
             FailureCode.STORED_OBJECT_CORRUPT, evidence=f"{size} of {total} bytes, CRC32C {found.crc32c:#010x}"
         )
-    if upload.spec.checksums.sha256 not in (None, found.sha256):
+    # Declared at creation, or with the finish; the record has it until the commit.
+    if not {upload.spec.checksums.sha256, upload.checksums.sha256} <= {None, found.sha256}:
         raise ProcessingError(
             FailureCode.OBJECT_CHECKSUM_MISMATCH, f"The SHA-256 of the received bytes is {found.sha256}."
         )
