@@ -14,38 +14,36 @@ MOST_BEFORE_TERMINAL = 99.0
 """No state but a terminal one shows more."""
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
+class Units(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done within the current stage; `eta_seconds` is the remaining time of the whole, None while unknown."""
+
+    step: str = ""
+    bytes_done: int = 0
+    bytes_total: int | None = None
+    items_done: int = 0
+    items_total: int = 0
+    eta_seconds: float | None = None
+
+
+class Progress(Units, frozen=True, kw_only=True):
     """How far an upload is.
 
-    `percent` is what a bar shows (0 to 100, 100 in every terminal state), `work_percent` the work really done. Bytes
-    and items count within the current stage; `eta_seconds` is the remaining time, None while unknown. `attempt` is
-    the running or next attempt, from 1; 0 before the first.
+    `percent` is what a bar shows (0 to 100, 100 in every terminal state), `work_percent` the work really done.
+    `attempt` is the running or next attempt, from 1; 0 before the first.
     """
 
     series: int = 1
     percent: float = 0.0
     work_percent: float = 0.0
     stage: str = "receiving"
-    step: str = ""
-    bytes_done: int = 0
-    bytes_total: int | None = None
-    items_done: int = 0
-    items_total: int = 0
-    eta_seconds: float | None = None
     attempt: int = 0
 
 
-class WorkProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker reports of a running job: `percent` of the whole upload, and units within the current stage."""
+class WorkProgress(Units, frozen=True, kw_only=True):
+    """What a worker reports of a running job: `percent` of the whole upload, and where it is within it."""
 
     percent: float
     stage: str
-    step: str = ""
-    bytes_done: int = 0
-    bytes_total: int | None = None
-    items_done: int = 0
-    items_total: int = 0
-    eta_seconds: float | None = None
 
 
 STAGES: Mapping[str, float] = MappingProxyType({"fetch": 10.0, "process": 45.0, "store": 13.0, "commit": 2.0})

@@ -12,7 +12,7 @@ from mediafleet_core.events import Deleted, LogEntry, ProgressMade, StateChanged
 from mediafleet_core.failures import AttemptRecord, Failure
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.media_types import MediaKind
-from mediafleet_core.progress import Progress
+from mediafleet_core.progress import Progress, Units
 from mediafleet_core.uploads import (
     Checksums,
     MediaInfo,
@@ -25,17 +25,6 @@ from mediafleet_core.uploads import (
 
 Fields = Mapping[str, str]
 _T = TypeVar("_T")
-
-
-class Units(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of progress that scripts carry without looking inside."""
-
-    step: str = ""
-    bytes_done: int = 0
-    bytes_total: int | None = None
-    items_done: int = 0
-    items_total: int = 0
-    eta_seconds: float | None = None
 
 
 class _About(TypedDict):
