@@ -105,6 +105,8 @@ class Writes(UploadServiceServicer):
         if first is None:
             raise invalid_field("upload_id", "the first message must name the upload")
         upload_id = requests.upload_id(first.upload_id)
+        if first.write_offset < 0:  # before the fence, which ends another's write
+            raise invalid_field("write_offset", "must not be negative")
         writer = await self._intake.open(upload_id, tenant, first.write_offset, limits=self._limits_of(tenant))
         upload = await self._receive(writer, first, chunks)
         return upload or (await self._intake.status(upload_id, tenant)).upload
