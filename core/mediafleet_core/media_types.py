@@ -26,12 +26,17 @@ UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 """Declarations that say nothing about the content."""
 
 
+def essence(content_type: str) -> str:
+    """Type and subtype in lower case, without parameters such as charset."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def kind_of(content_type: str) -> MediaKind:
-    """The kind of a content type (parameters such as charset are ignored); OTHER if nothing is known of it."""
-    essence = content_type.split(";", 1)[0].strip().lower()
-    if essence in _DOCUMENTS:
+    """The kind of a content type; OTHER if nothing is known of it."""
+    bare = essence(content_type)
+    if bare in _DOCUMENTS:
         return MediaKind.DOCUMENT
-    return _BY_PREFIX.get(essence.split("/", 1)[0], MediaKind.OTHER)
+    return _BY_PREFIX.get(bare.partition("/")[0], MediaKind.OTHER)
 
 
 def declared_type(content_type: str, display_name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mediafleet_core.errors import FieldViolation, MediafleetError, Reason
-from mediafleet_core.media_types import MediaKind
+from mediafleet_core.media_types import MediaKind, essence
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -51,8 +51,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def check_type(self, content_type: str) -> None:
         """Raise CONTENT_TYPE_NOT_ALLOWED, when there is an allow-list and it does not cover the type."""
-        family = content_type.split("/", 1)[0] + "/*"
-        if self.allowed_types and content_type not in self.allowed_types and family not in self.allowed_types:
+        bare = essence(content_type)
+        family = bare.partition("/")[0] + "/*"
+        if self.allowed_types and bare not in self.allowed_types and family not in self.allowed_types:
             raise MediafleetError(
                 Reason.CONTENT_TYPE_NOT_ALLOWED,
                 f"files of type {content_type or 'unknown'} are not allowed here",

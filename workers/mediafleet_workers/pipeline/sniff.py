@@ -7,7 +7,7 @@ from pathlib import PurePath
 import filetype
 
 from mediafleet_core.failures import FailureCode, ProcessingError
-from mediafleet_core.media_types import UNTYPED, MediaKind, declared_type, kind_of
+from mediafleet_core.media_types import UNTYPED, MediaKind, declared_type, essence, kind_of
 from mediafleet_workers.pipeline.job import PipelineJob
 
 SUPPORTED_IMAGES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"})
@@ -33,8 +33,8 @@ _TIMED = frozenset({MediaKind.AUDIO, MediaKind.VIDEO})
 
 def canonical(content_type: str) -> str:
     """One spelling per type, without parameters; "" for a declaration that says nothing."""
-    essence = content_type.split(";", 1)[0].strip().lower()
-    return "" if essence in UNTYPED else _SAME.get(essence, essence)
+    bare = essence(content_type)
+    return "" if bare in UNTYPED else _SAME.get(bare, bare)
 
 
 def found_type(head: bytes) -> str:
