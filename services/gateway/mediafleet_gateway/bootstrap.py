@@ -17,7 +17,7 @@ from mediafleet_core.settings import read
 from mediafleet_core.storage import StorageSettings, open_store
 from mediafleet_core.watching import WatchedLedger, Watching
 from mediafleet_gateway.admission import Admission
-from mediafleet_gateway.auth import AnonymousVerifier, JwtVerifier
+from mediafleet_gateway.auth import AnonymousVerifier, JwtVerifier, TokenVerifier
 from mediafleet_gateway.direct import Direct
 from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.gateway import Gateway
@@ -104,5 +104,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
             usage=UsageService(ledger, StorageProbe(store)),
             health=health_service,
         )
-        server = make_server(servicers, JwtVerifier(keys) if keys else AnonymousVerifier(), admission, drain)
+        verifier: TokenVerifier = JwtVerifier(keys) if keys else AnonymousVerifier()
+        shared_port = settings.gateway.gateway_parent is not None
+        server = make_server(servicers, verifier, admission, drain, shared_port=shared_port)
         return Gateway(settings.gateway, server, health_service, watching, drain, resources.pop_all())

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from mediafleet_core.errors import MediafleetError
 from mediafleet_core.settings import SettingsError
 from mediafleet_core.telemetry import logs
 from mediafleet_gateway.bootstrap import Settings, build
+from mediafleet_gateway.supervisor import Supervisor
+
+_TETHER = 0.5
+"""Seconds between two looks at whether the supervisor still lives."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; the exit status: 0, 1 if it could not start, 2 for wrong settings."""
+    parser = argparse.ArgumentParser("mediafleet_gateway", description="The gRPC gateway of mediafleet.")
+    parser.add_argument("--processes", type=int, choices=range(1, 65), metavar="N", help="gateways on this one port")
+    asked = parser.parse_args(arguments).processes
     logs.configure("gateway")
     try:
-        _run(_serve(Settings.from_environment()))
+        settings = Settings.from_environment()
+        processes = asked or settings.gateway.gateway_processes
+        if processes > 1 and settings.gateway.gateway_parent is None:
+            return asyncio.run(Supervisor(settings.gateway, processes).run())
+        _run(_serve(settings))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -33,13 +46,22 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_end.set)
+    tether = asyncio.create_task(_until_orphaned(settings.gateway.gateway_parent, asked_to_end))
     gateway = await build(settings)
     try:
         await gateway.start()
         await asked_to_end.wait()
         await gateway.drain()
     finally:
+        tether.cancel()
         await gateway.stop()
+
+
+async def _until_orphaned(parent: int | None, ended: asyncio.Event) -> None:
+    while parent is not None and os.getppid() == parent:  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(_TETHER)
+    if parent is not None:
+        ended.set()
 
 
 def _run(serving: Coroutine[Any, Any, None]) -> None:

@@ -28,8 +28,6 @@ MAX_MESSAGE = 4 * (1 << 20) + (1 << 16)
 """Bytes; above the largest content of our own limits, which answer with a better error than gRPC does."""
 
 _OPTIONS = (
-    # A second process on the same port is a mistake and must fail to bind.
-    ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", -1),
     ("grpc.max_metadata_size", 16 << 10),
@@ -67,7 +65,9 @@ class Servicers(NamedTuple):
     health: health.HealthServicer
 
 
-def make_server(servicers: Servicers, verifier: TokenVerifier, admission: Admission, drain: Drain) -> grpc.aio.Server:
+def make_server(
+    servicers: Servicers, verifier: TokenVerifier, admission: Admission, drain: Drain, *, shared_port: bool = False
+) -> grpc.aio.Server:
     """A server that is not bound yet; batches and fleet answer UNIMPLEMENTED."""
     methods = methods_of([*SERVICES, reflection.SERVICE_NAME])
     # The outermost first.
@@ -78,7 +78,9 @@ def make_server(servicers: Servicers, verifier: TokenVerifier, admission: Admiss
         Admitting(methods, admission),
         Draining(methods, drain),
     )
-    server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
+    # A second process on the same port is a mistake and must fail to bind, unless it was asked for.
+    options = (*_OPTIONS, ("grpc.so_reuseport", int(shared_port)))
+    server = grpc.aio.server(interceptors=interceptors, options=options)
     uploads_pb2_grpc.add_UploadServiceServicer_to_server(servicers.uploads, server)
     server.add_registered_method_handlers("mediafleet.v1.UploadService", {"WriteUpload": _zero_copy(servicers.uploads)})
     usage_pb2_grpc.add_UsageServiceServicer_to_server(servicers.usage, server)

@@ -48,6 +48,12 @@ class GatewaySettings(SettingsPart):
     """Where the gateway listens, whom it trusts, and how it ends."""
 
     gateway_address: str = Field("127.0.0.1:8070", description="Set host:port; port 0 lets the system choose.")
+    gateway_processes: int = Field(
+        1, ge=1, le=64, description="Gateways on this port, started and watched by one supervisor."
+    )
+    gateway_parent: int | None = Field(
+        None, description="Process id of the supervisor, which sets it: the port is shared, and its end is ours."
+    )
     metrics_address: str = Field("127.0.0.1:0", description="Set host:port; port 0 lets the system choose.")
     token_key: SecretStr | None = Field(
         None, min_length=32, description="Set at least 32 random characters; tokens are signed with it (HS256)."
