@@ -10,7 +10,7 @@ from contextlib import ExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -26,6 +26,14 @@ from mediafleet.sources import Readable, open_source
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1 import usage_pb2
 from mediafleet.watching import resumed
+
+Transfer: TypeAlias = Literal["auto", "stream", "direct"]
+
+_TRANSFERS: Mapping[Transfer, pb.Transfer.ValueType] = {
+    "auto": pb.TRANSFER_UNSPECIFIED,
+    "stream": pb.TRANSFER_STREAM,
+    "direct": pb.TRANSFER_DIRECT,
+}
 
 
 class AsyncClient:
@@ -73,6 +81,7 @@ class AsyncClient:
         caption: str = "",
         labels: Mapping[str, str] | None = None,
         batch_id: str = "",
+        transfer: Transfer = "auto",
         request_id: str = "",
         resume: bool = False,
         progress: Callback | None = None,
@@ -83,6 +92,9 @@ class AsyncClient:
 
         `source` is a path, a binary file object, bytes, or an asynchronous iterable of bytes. Of pipes and iterables at
         most about 32 MiB are kept, until they are durable; they wait while storage is slower than they are.
+
+        `transfer` is the way of the bytes: "stream" through the gateway, "direct" to the object storage by signed URLs,
+        or "auto": direct for files above 64 MiB, where the storage can sign.
 
         With `wait` it returns the terminal upload, whatever its state. `progress` is called with `UploadProgress`, on
         the loop; what it raises ends the call. `timeout` bounds the whole, in seconds. The `request_id` of an upload
@@ -104,6 +116,7 @@ class AsyncClient:
                     caption=caption,
                     labels=labels or {},
                     batch_id=batch_id,
+                    transfer=_TRANSFERS[transfer],
                 )
                 report = Report(progress, file.size)
                 if resume and isinstance(source, str | os.PathLike):
@@ -122,6 +135,7 @@ class AsyncClient:
         caption: str = "",
         labels: Mapping[str, str] | None = None,
         batch_id: str = "",
+        transfer: Transfer = "auto",
         resume: bool = False,
         progress: Callable[[int, UploadProgress], object] | None = None,
         wait: bool = False,
@@ -140,6 +154,7 @@ class AsyncClient:
                 caption=caption,
                 labels=labels,
                 batch_id=batch_id,
+                transfer=transfer,
                 resume=resume,
                 progress=partial(progress, index) if progress else None,
                 wait=wait,

@@ -11,14 +11,16 @@ from typing import cast
 
 import grpc
 
+from mediafleet.direct import send_direct
 from mediafleet.errors import ConcurrentWriter, DeadlineExceeded, Internal, MediafleetError, from_rpc_error
 from mediafleet.gateways import Gateway, Gateways
 from mediafleet.progress import Report
-from mediafleet.sources import Source
+from mediafleet.sources import FileSource, Source
 from mediafleet.v1.uploads_pb2 import (
     Checksums,
     CreateUploadRequest,
     QueryWriteStatusRequest,
+    Transfer,
     Upload,
     UploadFileRequest,
     UploadSpec,
@@ -32,6 +34,9 @@ CHUNK_SIZE = 1024 * 1024
 
 WHOLE_SIZE = CHUNK_SIZE
 """Files of up to so many bytes go in one call."""
+
+DIRECT_SIZE = 64 * 1024 * 1024
+"""Files above so many bytes go straight to the object storage where it can sign."""
 
 MOST_HELD = 32 * 1024 * 1024
 """Bytes of a pipe that are kept until they are durable: four parts, one that fills and three on their way."""
@@ -48,19 +53,36 @@ async def send(gateways: Gateways, source: Source, spec: UploadSpec, request_id:
     content = b""
     if source.size is None or source.size <= WHOLE_SIZE:
         content = await asyncio.to_thread(source.read, 0, WHOLE_SIZE + 1)
-    if source.size is not None and source.size <= WHOLE_SIZE:
+    if source.size is not None and source.size <= WHOLE_SIZE and spec.transfer != Transfer.TRANSFER_DIRECT:
         checksums = Checksums(sha256=source.sha256())
         whole = UploadFileRequest(spec=spec, content=content, checksums=checksums, request_id=request_id)
         upload = (await gateways.call(lambda gateway: gateway.uploads.UploadFile, whole)).upload
     else:
-        create = CreateUploadRequest(spec=spec, request_id=request_id)
-        created = await gateways.call(lambda gateway: gateway.uploads.CreateUpload, create)
-        report.heard(created.upload)
-        upload = created.upload
+        upload = await _create(gateways, source, spec, request_id)
+        report.heard(upload)
         if upload.state == UploadState.UPLOAD_STATE_RECEIVING:
-            upload = await _stream(gateways, source, upload, report)
+            if upload.transfer == Transfer.TRANSFER_DIRECT and isinstance(source, FileSource):
+                upload = await send_direct(gateways, source, upload, report)
+            else:
+                upload = await _stream(gateways, source, upload, report)
     report.heard(upload)
     return upload
+
+
+async def _create(gateways: Gateways, source: Source, spec: UploadSpec, request_id: str) -> Upload:
+    """The upload, direct where the file is worth it and the storage can sign, unless `spec` names a way."""
+    request = CreateUploadRequest(spec=spec, request_id=request_id)
+    direct = isinstance(source, FileSource) and source.size > DIRECT_SIZE
+    if direct and spec.transfer == Transfer.TRANSFER_UNSPECIFIED:
+        request.spec.transfer = Transfer.TRANSFER_DIRECT
+        try:
+            return (await gateways.call(lambda gateway: gateway.uploads.CreateUpload, request)).upload
+        except MediafleetError as error:
+            # The id may be that of an upload that was begun as a stream.
+            if error.reason not in {"DIRECT_UNAVAILABLE", "REQUEST_ID_REUSED"}:
+                raise
+        request.spec.transfer = Transfer.TRANSFER_UNSPECIFIED
+    return (await gateways.call(lambda gateway: gateway.uploads.CreateUpload, request)).upload
 
 
 async def _stream(gateways: Gateways, source: Source, upload: Upload, report: Report) -> Upload:

@@ -31,6 +31,13 @@ Outcome: TypeAlias = "Upload | MediafleetError | OSError | FileChanged"
 @click.option("--caption", default="", help="Text for people.")
 @click.option("--label", "labels", multiple=True, callback=labels, metavar="KEY=VALUE", help="Mark; may be repeated.")
 @click.option("--batch", "batch_id", default="", metavar="ID", help="Batch to join.")
+@click.option(
+    "--transfer",
+    type=click.Choice(["auto", "stream", "direct"]),
+    default="auto",
+    show_default=True,
+    help="Way of the bytes: through the gateway, straight to the storage, or as fits the file.",
+)
 @connected
 def upload(connection: Connection, /, files: tuple[Path, ...], watch: bool, as_json: bool, **spec: Any) -> None:
     """Send files, five at a time; interrupted ones go on where they were.
