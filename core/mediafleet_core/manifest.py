@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import google_crc32c
 import msgspec
@@ -11,10 +10,8 @@ import msgspec
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.object_keys import UploadKeys
+from mediafleet_core.ports import Ledger, ObjectStore
 from mediafleet_core.uploads import Checksums, MediaInfo, Rendition, StageTiming, Upload, UploadSpec
-
-if TYPE_CHECKING:
-    from mediafleet_core.ports import Ledger, ObjectStore
 
 SCHEMA = 1
 """Raised when a field changes its meaning; new optional fields do not raise it."""
