@@ -17,18 +17,22 @@ class Chunks:
 
     def __init__(self, messages: AsyncIterator[Frame], drain: Drain) -> None:
         """Takes over `messages`."""
-        self._messages = aiter(messages)
+        self._messages = messages
         self._drain = drain
 
     async def next(self) -> Frame | None:
         """The next message; None at the end, whatever ended the stream. Raises DRAINING."""
         async with self._drain.ending():
-            return await anext(self._messages, None)
+            return await self._read()
 
     async def more(self) -> bool:
         """Whether another message follows at once."""
         try:
             async with asyncio.timeout(_HALF_CLOSE):
-                return await anext(self._messages, None) is not None
+                return await self._read() is not None
         except TimeoutError:
             return False
+
+    async def _read(self) -> Frame | None:
+        # Not earlier: gRPC's iterator warns when it is made and never read, as in a stream that a drain meets.
+        return await anext(aiter(self._messages), None)
