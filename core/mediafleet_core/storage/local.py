@@ -1,7 +1,7 @@
 """Object storage in a folder.
 
     objects/KEY          an object: its bytes, then a trailer with what is known of it, so that one rename commits both
-    multiparts/ID/       an unfinished multipart: about.json and one file per part
+    multiparts/ID/       an unfinished multipart: about.json and one file per part, named by its number and CRC32C
     tmp/                 what is being written
 
 A file gets its name only after it and the trailer are on disk. No key may be another key's folder (`a` and `a/b`).
@@ -10,6 +10,7 @@ A file gets its name only after it and the trailer are on disk. No key may be an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -75,14 +76,14 @@ class LocalStore:
     ) -> StoredObject:
         """See `ObjectStore`."""
         about = _about(key, content_type, metadata)
-        return await self._run(self._store, about, lambda: body, expected=crc32c)
+        return await self._run(self._store, about, lambda file: _etag(file, _poured(file, key, body, crc32c)))
 
     async def put_file(
         self, key: str, path: Path, *, content_type: str = "", metadata: Mapping[str, str] | None = None
     ) -> StoredObject:
         """See `ObjectStore`."""
         about = _about(key, content_type, metadata)
-        return await self._run(self._store, about, lambda: pieces_of(path))
+        return await self._run(self._store, about, lambda file: _etag(file, _poured(file, key, pieces_of(path))))
 
     async def begin_multipart(
         self, key: str, *, content_type: str = "", metadata: Mapping[str, str] | None = None
@@ -200,19 +201,12 @@ class LocalStore:
             raise invalid_field("multipart_id", "32 hexadecimal digits")
         return self._multiparts / multipart_id
 
-    def _write(
-        self, target: Path, pieces: Iterable[bytes | memoryview], trailer: Callable[[int, int], bytes] = lambda *_: b""
-    ) -> None:
-        """Write, sync, rename. `trailer` is made of size and CRC32C of the pieces; when it raises, nothing is kept."""
+    def _write(self, target: Path, fill: Callable[[BinaryIO], object]) -> None:
+        """Write, sync, rename; when `fill` raises, nothing is kept."""
         temporary = self._temporary / uuid.uuid4().hex
-        size = crc = 0
         try:
             with temporary.open("xb") as file:
-                for piece in pieces:
-                    file.write(piece)
-                    size += len(piece)
-                    crc = crc32c_of([piece], crc)
-                file.write(trailer(size, crc))
+                fill(file)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
@@ -220,28 +214,22 @@ class LocalStore:
             temporary.unlink(missing_ok=True)
         _sync(target.parent)
 
-    def _store(
-        self,
-        about: _About,
-        pieces: Callable[[], Iterable[bytes | memoryview]],
-        *,
-        expected: int | None = None,
-    ) -> StoredObject:
+    def _store(self, about: _About, fill: Callable[[BinaryIO], str]) -> StoredObject:
+        """An object of the bytes that `fill` writes; it answers their ETag."""
         path = self._path(about.key)
-        stored = StoredObject(about.key, 0, about.etag, about.content_type, about.metadata)
+        stored = StoredObject(about.key, 0, "", about.content_type, about.metadata)
 
-        def trailer(size: int, crc: int) -> bytes:
+        def fill_and_describe(file: BinaryIO) -> None:
             nonlocal stored
-            if expected not in {None, crc}:
-                raise corrupt(about.key)
-            stored = stored._replace(size=size, etag=about.etag or f"{crc:08x}-{size:x}", modified=datetime.now(UTC))
-            record = msgspec.json.encode(msgspec.structs.replace(about, etag=stored.etag))
-            return record + _END.pack(len(record), _MAGIC)
+            etag = fill(file)
+            stored = stored._replace(size=file.tell(), etag=etag, modified=datetime.now(UTC))
+            record = msgspec.json.encode(msgspec.structs.replace(about, etag=etag))
+            file.write(record + _END.pack(len(record), _MAGIC))
 
         while True:
             try:
                 _make_folders(path.parent)
-                self._write(path, pieces(), trailer)
+                self._write(path, fill_and_describe)
             except FileNotFoundError:
                 if path.parent.is_dir():
                     raise
@@ -253,7 +241,7 @@ class LocalStore:
         folder = self._multiparts / uuid.uuid4().hex
         folder.mkdir()
         _sync(self._multiparts)
-        self._write(folder / "about.json", [msgspec.json.encode(about)])
+        self._write(folder / "about.json", lambda file: _poured(file, about.key, [msgspec.json.encode(about)]))
         return folder.name
 
     def _begun(self, key: str, multipart_id: str) -> _About:
@@ -267,24 +255,23 @@ class LocalStore:
 
     def _store_part(self, key: str, multipart_id: str, number: int, body: Chunks, crc32c: int) -> str:
         self._begun(key, multipart_id)
-
-        def verify(_: int, crc: int) -> bytes:
-            if crc != crc32c:
-                raise corrupt(key)
-            return b""
-
+        folder = self._multipart(multipart_id)
+        stored = folder / _part_name(number, crc32c)
         try:
-            self._write(self._multipart(multipart_id) / f"{number:05}", body, verify)
+            self._write(stored, lambda file: _poured(file, key, body, crc32c))
         except FileNotFoundError:
             raise missing(key) from None  # aborted meanwhile
+        for replaced in folder.glob(f"{number:05}-*"):
+            if replaced != stored:
+                replaced.unlink(missing_ok=True)
         return f"{crc32c:08x}"
 
     def _stored_parts(self, key: str, multipart_id: str) -> Sequence[StoredPart]:
         self._begun(key, multipart_id)
         found = []
         for path in sorted(self._multipart(multipart_id).glob("[0-9]*")):
-            crc = crc32c_of(pieces_of(path))
-            found.append(StoredPart(int(path.name), path.stat().st_size, f"{crc:08x}", crc))
+            number, _, crc = path.name.partition("-")
+            found.append(StoredPart(int(number), path.stat().st_size, crc, int(crc, 16)))
         return found
 
     def _complete(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
@@ -294,8 +281,7 @@ class LocalStore:
         etag = _etag_of(multipart_id, parts)
         folder = self._multipart(multipart_id)
         try:
-            about = msgspec.structs.replace(self._begun(key, multipart_id), etag=etag)
-            self._store(about, lambda: _joined(key, folder, parts))
+            self._store(self._begun(key, multipart_id), lambda file: _joined(file, key, folder, parts, etag))
         except MediafleetError as error:
             if error.reason is not Reason.ORIGINAL_MISSING:
                 raise
@@ -377,17 +363,48 @@ def _etag_of(multipart_id: str, parts: Sequence[UploadedPart]) -> str:
     return f"{sha256((multipart_id + named).encode()).hexdigest()[:32]}-{len(parts)}"
 
 
-def _joined(key: str, folder: Path, parts: Sequence[UploadedPart]) -> Iterator[bytes]:
+def _etag(file: BinaryIO, crc32c: int) -> str:
+    return f"{crc32c:08x}-{file.tell():x}"
+
+
+def _poured(file: BinaryIO, key: str, pieces: Iterable[bytes | memoryview], expected: int | None = None) -> int:
+    """The CRC32C of the pieces, which are written; it must be as expected."""
+    crc = 0
+    for piece in pieces:
+        file.write(piece)
+        crc = crc32c_of([piece], crc)
+    if expected not in {None, crc}:
+        raise corrupt(key)
+    return crc
+
+
+def _part_name(number: int, crc32c: int) -> str:
+    return f"{number:05}-{crc32c:08x}"
+
+
+def _joined(file: BinaryIO, key: str, folder: Path, parts: Sequence[UploadedPart], etag: str) -> str:
+    """Copies the parts, verified when they were stored, within the kernel; a file system may only share the blocks."""
     for part in parts:
-        crc = 0
-        path = folder / f"{part.number:05}"
-        if not path.exists():
-            raise parts_differ(key)
-        for piece in pieces_of(path):
-            crc = crc32c_of([piece], crc)
-            yield piece
-        if part.etag != f"{crc:08x}" or part.crc32c != crc:
-            raise parts_differ(key)
+        try:
+            with (folder / _part_name(part.number, part.crc32c)).open("rb") as source:
+                if part.etag != f"{part.crc32c:08x}":
+                    raise parts_differ(key)
+                _copy(source, file)
+        except FileNotFoundError:
+            raise parts_differ(key) from None
+    return etag
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> None:
+    target.flush()
+    left = os.fstat(source.fileno()).st_size
+    with contextlib.suppress(AttributeError, OSError):  # not every system and file system can
+        while left and (copied := os.copy_file_range(source.fileno(), target.fileno(), left)):
+            left -= copied
+    target.seek(0, os.SEEK_END)
+    if left:
+        source.seek(-left, os.SEEK_END)
+        shutil.copyfileobj(source, target, CHUNK)
 
 
 def _make_folders(folder: Path) -> None:
