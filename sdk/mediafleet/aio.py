@@ -71,6 +71,11 @@ class AsyncClient:
         """Ends every call and connection."""
         await self._gateways.close()
 
+    @property
+    def target(self) -> str:
+        """The gateway that is talked to now, as it was named."""
+        return self._gateways.target
+
     async def upload(
         self,
         source: Readable,

@@ -126,6 +126,11 @@ class Client:
             self._thread.run(self._client.close())
             self._thread.close()
 
+    @property
+    def target(self) -> str:
+        """As for `AsyncClient`."""
+        return self._client.target
+
     upload = _call(AsyncClient.upload)
     upload_many = _stream(AsyncClient.upload_many)
     watch = _stream(AsyncClient.watch)

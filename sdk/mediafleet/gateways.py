@@ -86,10 +86,14 @@ class Gateways:
     @property
     def current(self) -> Gateway:
         """The gateway to talk to now."""
-        target = self._targets[0]
-        if target not in self._open:
-            self._open[target] = Gateway(target, self._credentials)
-        return self._open[target]
+        if self.target not in self._open:
+            self._open[self.target] = Gateway(self.target, self._credentials)
+        return self._open[self.target]
+
+    @property
+    def target(self) -> str:
+        """The one to talk to now, as it was named."""
+        return self._targets[0]
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

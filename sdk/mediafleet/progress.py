@@ -63,6 +63,7 @@ class Report:
         """The bytes from `offset` on are sent once more."""
         self._resent += max(0, self._sent - offset)
         self._sent = offset
+        self._tell(0.0)
 
     def heard(self, upload: Upload) -> None:
         """The gateway told of the upload."""

@@ -28,6 +28,7 @@ from mediafleet.v1.uploads_pb2 import (
     WriteUploadRequest,
     WriteUploadResponse,
 )
+from mediafleet.window import PART, SLOW, Window
 
 CHUNK_SIZE = 1024 * 1024
 """Bytes of one message."""
@@ -38,11 +39,8 @@ WHOLE_SIZE = CHUNK_SIZE
 DIRECT_SIZE = 64 * 1024 * 1024
 """Files above so many bytes go straight to the object storage where it can sign."""
 
-MOST_HELD = 32 * 1024 * 1024
-"""Bytes of a pipe that are kept until they are durable: four parts, one that fills and three on their way."""
-
-_LOOK_AGAIN = 0.05
-"""Seconds between two looks at what is durable, while nothing more may be kept."""
+_LOOK_AGAIN = 0.01
+"""Seconds between two looks at what is durable, while nothing more may be sent."""
 
 _HALF_CLOSE_AFTER = 5.0
 """Seconds without a look that helped, after which the gateway is made to store what it has, a part or not."""
@@ -89,12 +87,13 @@ async def _stream(gateways: Gateways, source: Source, upload: Upload, report: Re
     """Writes until the gateway has taken the finish, as long as bytes become durable."""
     patience = gateways.patience()
     offset = upload.committed_size
+    window = Window()
     broke_off = False
     error: MediafleetError
     while True:
         gateway = gateways.current
         try:
-            answer = await _Stream(gateways, gateway, source, upload.upload_id, offset, report).run()
+            answer = await _Stream(gateways, gateway, source, upload.upload_id, offset, window, report).run()
             if answer.upload.state != UploadState.UPLOAD_STATE_RECEIVING:
                 return answer.upload
             if answer.committed_size > offset:  # ended on purpose, to make it durable
@@ -112,6 +111,7 @@ async def _stream(gateways: Gateways, source: Source, upload: Upload, report: Re
         else:
             gateways.leave(gateway, error)
             await patience.bear(error)
+            window.shut()
             broke_off = True
         query = QueryWriteStatusRequest(upload_id=upload.upload_id)
         status = await gateways.call(lambda gateway: gateway.uploads.QueryWriteStatus, query)
@@ -126,7 +126,14 @@ class _Stream:
     """One WriteUpload, from `offset` to the end of the file."""
 
     def __init__(
-        self, gateways: Gateways, gateway: Gateway, source: Source, upload_id: str, offset: int, report: Report
+        self,
+        gateways: Gateways,
+        gateway: Gateway,
+        source: Source,
+        upload_id: str,
+        offset: int,
+        window: Window,
+        report: Report,
     ) -> None:
         self._gateways = gateways
         self._gateway = gateway
@@ -134,6 +141,7 @@ class _Stream:
         self._upload_id = upload_id
         self._offset = offset
         self._durable = offset
+        self._window = window
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
@@ -166,7 +174,7 @@ class _Stream:
         """Runs on a thread of gRPC; each chunk is read when the one before has left."""
         offset, finished = self._offset, False
         try:
-            while not finished and self._may_hold_more(offset):
+            while not finished and self._may_go_on(offset):
                 self._moved = None
                 content = self._source.read(offset, CHUNK_SIZE)
                 self._moved = time.monotonic()
@@ -184,19 +192,23 @@ class _Stream:
             # To end here is to half-close, which finishes nothing and keeps what was sent.
             self._fault = fault
 
-    def _may_hold_more(self, offset: int) -> bool:
-        """Waits until enough is durable; False if nothing more becomes so, and the stream had better end here."""
+    def _may_go_on(self, offset: int) -> bool:
+        """Waits while the window is full; False if nothing becomes durable, and the stream had better end here."""
         since = time.monotonic()
-        while self._source.held and offset - self._durable >= MOST_HELD and not self._over.wait(_LOOK_AGAIN):
+        while offset - self._durable >= self._window.size and not self._over.wait(_LOOK_AGAIN):
             query = self._gateways.call(
                 lambda gateway: gateway.uploads.QueryWriteStatus, QueryWriteStatusRequest(upload_id=self._upload_id)
             )
             status = asyncio.run_coroutine_threadsafe(query, self._loop).result(self._gateways.timeout)
+            waited = time.monotonic() - since
             if status.committed_size > self._durable:
                 self._durable, since = status.committed_size, time.monotonic()
                 self._source.release(self._durable)
-            elif time.monotonic() - since > _HALF_CLOSE_AFTER:
+                self._window.waited(waited)
+            elif waited > _HALF_CLOSE_AFTER:
                 return False
+            elif waited > SLOW * self._window.size / PART:
+                self._window.waited(waited)
         return not self._over.is_set()
 
     def _sent(self, offset: int) -> None:
