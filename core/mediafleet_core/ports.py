@@ -6,7 +6,7 @@ is away or refuses, besides the reasons it names.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -136,7 +136,7 @@ class ObjectStore(Protocol):
     async def head(self, key: str) -> StoredObject | None:
         """What is stored under `key`, or None."""
 
-    def read(self, key: str) -> AsyncIterator[bytes]:
+    def read(self, key: str) -> AsyncGenerator[bytes, None]:
         """The content in chunks of at most 1 MiB. Raises ORIGINAL_MISSING when there is none."""
 
     async def delete(self, keys: Sequence[str]) -> None:

@@ -103,20 +103,18 @@ class BreakerStore:
         with self._circuit.call():
             return await self._store.head(key)
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
+    def read(self, key: str) -> AsyncGenerator[bytes, None]:
         """See `ObjectStore`."""
-        async for chunk in self._streamed(self._store.read(key)):
-            yield chunk
+        return self._streamed(self._store.read(key))
 
     async def delete(self, keys: Sequence[str]) -> None:
         """See `ObjectStore`."""
         with self._circuit.call():
             await self._store.delete(keys)
 
-    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+    def list(self, prefix: str) -> AsyncIterator[StoredObject]:
         """See `ObjectStore`."""
-        async for stored in self._streamed(self._store.list(prefix)):
-            yield stored
+        return self._streamed(self._store.list(prefix))
 
     async def sign_url(
         self, key: str, expires_in: timedelta, *, file_name: str, content_type: str = "", as_attachment: bool = False
@@ -135,7 +133,7 @@ class BreakerStore:
         """See `ObjectStore`."""
         await self._store.close()
 
-    async def _streamed(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
+    async def _streamed(self, source: AsyncIterator[T]) -> AsyncGenerator[T, None]:
         with self._circuit.call() as answered:
             try:
                 async for item in source:

@@ -16,7 +16,7 @@ import re
 import shutil
 import struct
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -133,9 +133,14 @@ class LocalStore:
         file.close()
         return stored
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
+    async def read(self, key: str) -> AsyncGenerator[bytes, None]:
         """See `ObjectStore`."""
-        file, stored = await self._run(self.open, key)
+        opening = asyncio.ensure_future(self._run(self.open, key))
+        try:
+            file, stored = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_opened)  # its thread cannot be stopped
+            raise
         with file:
             left = stored.size
             while left and (chunk := await self._run(file.read, min(CHUNK, left))):
@@ -421,3 +426,8 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _close_opened(opening: asyncio.Future[tuple[BinaryIO, StoredObject]]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[0].close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from datetime import timedelta
 from math import ceil
 from pathlib import Path
@@ -146,11 +146,12 @@ class MeasuredStore:
                 ending.outcome = "not_found"
         return stored
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
+    async def read(self, key: str) -> AsyncGenerator[bytes, None]:
         """See `ObjectStore`."""
-        async for chunk in self._streamed("read", self._store.read(key)):
-            BYTES.labels("read").inc(len(chunk))
-            yield chunk
+        async with aclosing(self._streamed("read", self._store.read(key))) as chunks:
+            async for chunk in chunks:
+                BYTES.labels("read").inc(len(chunk))
+                yield chunk
 
     async def delete(self, keys: Sequence[str]) -> None:
         """See `ObjectStore`."""
@@ -193,7 +194,7 @@ class MeasuredStore:
         finally:
             self._record(operation, ending.outcome, perf_counter() - started)
 
-    async def _streamed(self, operation: str, source: AsyncIterator[T]) -> AsyncIterator[T]:
+    async def _streamed(self, operation: str, source: AsyncIterator[T]) -> AsyncGenerator[T, None]:
         """Pass items on; the time that the reader takes for them does not count, a reader that stops early does."""
         ending, spent, count = _Ending(), 0.0, 0
         try:

@@ -8,7 +8,7 @@ import hashlib
 import random
 import re
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -198,7 +198,7 @@ class S3Store:
             answer["LastModified"],
         )
 
-    async def read(self, key: str) -> AsyncIterator[bytes]:
+    async def read(self, key: str) -> AsyncGenerator[bytes, None]:
         """See `ObjectStore`. A connection that breaks is resumed where it broke, if the object is still the same."""
         answer = await self._call(key, self._client.get_object)
         etag, size, offset, breaks = answer["ETag"], answer["ContentLength"], 0, 0

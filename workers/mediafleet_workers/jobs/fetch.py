@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import aclosing
 from pathlib import Path
 
 import google_crc32c
@@ -32,10 +33,11 @@ async def fetch(job: Job, store: ObjectStore, path: Path) -> Checksums:
             sha256.update(chunk)
             crc32c = google_crc32c.extend(crc32c, chunk)
 
-        async for chunk in store.read(upload.original_key):
-            await asyncio.to_thread(take, chunk)
-            size += len(chunk)
-            job.advance(size / total if total else 1.0, bytes_done=size, bytes_total=total)
+        async with aclosing(store.read(upload.original_key)) as chunks:
+            async for chunk in chunks:
+                await asyncio.to_thread(take, chunk)
+                size += len(chunk)
+                job.advance(size / total if total else 1.0, bytes_done=size, bytes_total=total)
     found = Checksums(crc32c=crc32c, sha256=sha256.hexdigest())
     if size != total or upload.checksums.crc32c not in (None, found.crc32c):
         raise ProcessingError(
