@@ -8,7 +8,7 @@ import platform
 import click
 from rich.console import Console
 
-from benchmarks import ingest, status, thumbnails
+from benchmarks import direct, ingest, status, thumbnails
 from benchmarks.pairs import rows
 from benchmarks.servers import both
 
@@ -21,6 +21,8 @@ def main(rounds: int, as_json: bool) -> None:
     pairs = [thumbnails.run(rounds)]
     with both() as (gateway, bare):
         pairs += [status.run(gateway, bare, rounds), ingest.run(gateway, bare, rounds)]
+    with direct.site() as here:
+        pairs += direct.run(here, rounds)
     if as_json:
         click.echo(json.dumps([pair._asdict() for pair in pairs], indent=2))
         return
