@@ -57,6 +57,7 @@ user_media_fleet = {secret} .admin
 use = egg:swift#slo
 max_manifest_segments = 10000
 max_manifest_size = 33554432
+allow_async_delete = false
 """
 TLS = """
 cert_file = {folder}/server.pem

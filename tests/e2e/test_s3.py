@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import SecretStr
@@ -58,6 +59,7 @@ def gateways(redis_url: str, tmp_path: Path) -> Iterator[Gateways]:
         "MEDIAFLEET_BROKER_URL": redis_url.removesuffix("/0") + "/1",
         "MEDIAFLEET_SCRATCH_DIR": str(tmp_path / "scratch"),
         "MEDIAFLEET_PART_BYTES": str(5 * MIB),
+        "MEDIAFLEET_DIRECT_PART_BYTES": str(5 * MIB),
         "MEDIAFLEET_DRAIN_GRACE": "PT1S",
         "MEDIAFLEET_WORKER_GRACE": "PT1S",
     }
@@ -117,8 +119,12 @@ def test_a_picture_goes_in_and_its_renditions_come_out(gateways: Gateways, tmp_p
         wait_until(lambda: asyncio.run(stored(upload)) == ([], []), 20, "the storage to be empty")
 
 
-def test_a_killed_gateway_leaves_one_whole_object(gateways: Gateways) -> None:
-    content = os.urandom(48 * MIB + 17)
+@pytest.mark.parametrize("transfer", ["stream", "direct"])
+def test_a_killed_gateway_leaves_one_whole_object(
+    gateways: Gateways, tmp_path: Path, transfer: Literal["stream", "direct"]
+) -> None:
+    film = tmp_path / "film.bin"
+    film.write_bytes(os.urandom(72 * MIB + 17))
     serving = next(iter(gateways.values()))
 
     def kill(progress: UploadProgress) -> None:
@@ -126,10 +132,11 @@ def test_a_killed_gateway_leaves_one_whole_object(gateways: Gateways) -> None:
             serving.kill()
 
     with Client(targets=list(gateways)) as client:
-        upload = client.upload(content, display_name="film.bin", progress=kill, wait=True, timeout=90)
+        upload = client.upload(film, transfer=transfer, progress=kill, wait=True, timeout=90)
         assert serving.wait() == -signal.SIGKILL
         assert upload.state == UploadState.UPLOAD_STATE_SUCCEEDED
-        assert sha256_of(client, upload) == hashlib.sha256(content).hexdigest() == upload.checksums.sha256.hex()
+        sent = hashlib.sha256(film.read_bytes()).hexdigest()
+        assert sha256_of(client, upload) == sent == upload.checksums.sha256.hex()
         objects, multiparts = asyncio.run(stored(upload))
         assert len([key for key in objects if key.startswith("o/")]) == 1
         assert multiparts == []
