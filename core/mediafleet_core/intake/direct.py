@@ -11,7 +11,8 @@ from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.intake import crc32c as crc
 from mediafleet_core.intake.comparing import NamedPart, compared
 from mediafleet_core.intake.ending import Ending
-from mediafleet_core.intake.sending import Works, content_type, metadata
+from mediafleet_core.intake.sending import content_type, metadata
+from mediafleet_core.intake.works import Works
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.parts import Part, direct_part, direct_part_size
 from mediafleet_core.ports import Original, SignedPut, StoredPart, UploadedPart, WriteSession

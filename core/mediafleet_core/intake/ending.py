@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import structlog
 
 from mediafleet_core import cleanup
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.failures import FailureCode
+from mediafleet_core.intake.works import Works
 from mediafleet_core.ports import Original
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import Checksums, Upload
-
-if TYPE_CHECKING:
-    from mediafleet_core.intake.sending import Works
 
 _log = structlog.get_logger(__name__)
 

@@ -17,8 +17,8 @@ from mediafleet_core.identity import TenantId, UploadId, new_upload_id
 from mediafleet_core.intake import crc32c
 from mediafleet_core.intake.budget import ByteBudget
 from mediafleet_core.intake.direct import DirectUploads
-from mediafleet_core.intake.sending import Works
 from mediafleet_core.intake.settings import IntakeSettings
+from mediafleet_core.intake.works import Works
 from mediafleet_core.intake.writing import UNKNOWN, FinishedWriter, PartWriter, Writer
 from mediafleet_core.media_types import declared_type, kind_of
 from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, RequestKey

@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import deque
-from typing import NamedTuple
 
 import msgspec
 
-from mediafleet_core import cleanup
-from mediafleet_core.detached import Detached
 from mediafleet_core.errors import MediafleetError, Reason
-from mediafleet_core.failures import FailureCode
-from mediafleet_core.intake.budget import ByteBudget
 from mediafleet_core.intake.cutting import PartBuffer
-from mediafleet_core.intake.settings import IntakeSettings
+from mediafleet_core.intake.ending import Ending
+from mediafleet_core.intake.works import Works
 from mediafleet_core.media_types import declared_type
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.parts import MAX_PART_NUMBER, PARTS_IN_FLIGHT, Part
-from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, UploadedPart, WriteSession
+from mediafleet_core.ports import UploadedPart, WriteSession
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import Upload
 
@@ -27,27 +23,17 @@ _MOST_METADATA = 2000
 """S3 allows 2 KiB of metadata per object."""
 
 
-class Works(NamedTuple):
-    """What the writers of a process share."""
-
-    ledger: Ledger
-    store: ObjectStore
-    queue: JobQueue
-    settings: IntakeSettings
-    budget: ByteBudget
-    detached: Detached
-
-
 class PartSender:
     """Stores the parts of one writer, `PARTS_IN_FLIGHT` at once; the ledger learns of them strictly in order.
 
     Every awaited step may be cancelled: what the ledger knows stays true, and the rest is unnamed bytes below the
-    upload's prefix. `parts` are those recorded, `committed` the durable size.
+    upload's prefix. `parts` are those recorded, `committed` the durable size, `ending` is the upload's.
     """
 
     def __init__(self, works: Works, session: WriteSession, limits: Limits) -> None:
         self.parts = list(session.parts)
         self.committed = session.upload.committed_size
+        self.ending = Ending(works, session.upload, session.fence, limits)
         self._works = works
         self._ledger, self._store = works.ledger, works.store
         self._upload, self._fence, self._limits = session.upload, session.fence, limits
@@ -104,12 +90,31 @@ class PartSender:
             await self._ledger.seal(self._id, self._fence)
         named = [UploadedPart(part.number, part.etag, part.crc32c) for part in self.parts]
         try:
-            stored = await self._store.complete_multipart(*self._multipart, named)
+            try:
+                stored = await self._store.complete_multipart(*self._multipart, named)
+            except MediafleetError as error:
+                if error.reason is not Reason.PART_MISMATCH:
+                    raise
+                stored = await self._store.complete_multipart(*self._multipart, await self._named_anew(error))
         except MediafleetError as error:
-            raise await self.explained(error) from error
+            raise await self.ending.explained(error) from error
         if stored.size != sum(part.size for part in self.parts):
             raise MediafleetError(Reason.STORED_OBJECT_CORRUPT, "the stored object has another size than its parts")
         return self._multipart[0]
+
+    async def _named_anew(self, mismatch: MediafleetError) -> list[UploadedPart]:
+        """The parts under the ETags that the storage lists, for it told others when it took them.
+
+        Their content was verified then; one that is missing or of another size is lost, and the upload has FAILED.
+        """
+        stored = {part.number: part async for part in self._store.list_parts(*self._multipart)}
+        for part in self.parts:
+            there = stored.get(part.number)
+            if there is None or there.size != part.size or there.crc32c not in (None, part.crc32c):
+                text = f"the storage lost part {part.number}"
+                await self.ending.reject(FailureCode.STORED_OBJECT_CORRUPT, text)
+                raise MediafleetError(Reason.STORED_OBJECT_CORRUPT, text, metadata={"uploadId": self._id}) from mismatch
+        return [UploadedPart(part.number, stored[part.number].etag, part.crc32c) for part in self.parts]
 
     async def _store_in_turn(self, buffer: PartBuffer, number: int, previous: asyncio.Task[None] | None) -> None:
         part = await self._store_part(buffer, number)
@@ -123,7 +128,7 @@ class PartSender:
         try:
             etag = await self._store.put_part(*self._multipart, number, buffer.chunks(), crc32c=checksum)
         except MediafleetError as error:
-            raise await self.explained(error) from error
+            raise await self.ending.explained(error) from error
         return Part(number=number, offset=buffer.offset, size=size, crc32c=checksum, etag=etag)
 
     async def _record(self, part: Part, *, last: bool = False) -> None:
@@ -144,8 +149,9 @@ class PartSender:
         )
         try:
             await self._ledger.attach_multipart(self._id, self._fence, key, multipart_id)
-        except MediafleetError:
-            await self._store.abort_multipart(key, multipart_id)
+        except MediafleetError as error:
+            if error.reason is not Reason.LEDGER_UNAVAILABLE:  # it may have been recorded all the same
+                await self._store.abort_multipart(key, multipart_id)
             raise
         return key, multipart_id
 
@@ -153,21 +159,6 @@ class PartSender:
         # asyncio.wait leaves the part alone when this writer is cancelled; awaiting the task would cancel it too.
         await asyncio.wait({self._under_way[0]})
         self._under_way.popleft().result()
-
-    async def explained(self, error: MediafleetError) -> MediafleetError:
-        """Why stored bytes are gone: the upload ended or another writer went on; if neither, it has FAILED now."""
-        if error.reason is Reason.ORIGINAL_MISSING:
-            try:
-                await self._ledger.writes(self._id, self._fence)
-            except MediafleetError as reason:
-                return reason
-            await self.reject(FailureCode.ORIGINAL_MISSING, "the storage dropped what was received so far")
-        return error
-
-    async def reject(self, code: FailureCode, detail: str) -> None:
-        """Fail the upload and remove what is stored of it."""
-        await self._ledger.reject(self._id, self._fence, code, detail)
-        await cleanup.sweep_upload(self._store, self._ledger, self._id)
 
 
 def content_type(upload: Upload) -> str:

@@ -12,7 +12,8 @@ from mediafleet_core.failures import FailureCode
 from mediafleet_core.intake import crc32c as crc
 from mediafleet_core.intake.cutting import PartBuffer, Piece, cut, joined
 from mediafleet_core.intake.overlap import Overlap, Stored
-from mediafleet_core.intake.sending import PartSender, Works, content_type, metadata
+from mediafleet_core.intake.sending import PartSender, content_type, metadata
+from mediafleet_core.intake.works import Works
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.parts import Tail
 from mediafleet_core.ports import Original, WriteSession
@@ -81,6 +82,7 @@ class PartWriter:
         self._id = session.upload.upload_id
         self._keys = UploadKeys(session.upload.tenant, self._id)
         self._sender = PartSender(works, session, limits)
+        self._ending = self._sender.ending
         # Parts of one file have one size, whatever the settings say by now.
         asked = works.settings.part_bytes or session.part_size
         self._part_size = session.parts[0].size if session.parts else asked
@@ -104,10 +106,10 @@ class PartWriter:
                 for piece in cut(self._received, content, self._part_size, self._received):
                     self._keep(piece)
         except MediafleetError as error:
-            raise await self._sender.explained(error) from error
+            raise await self._ending.explained(error) from error
         if (self._filling.size, self._filling.crc32c) != (self._tail.size, self._tail.crc32c):
             text = "the bytes stored last are not those received"
-            await self._sender.reject(FailureCode.STORED_OBJECT_CORRUPT, text)
+            await self._ending.reject(FailureCode.STORED_OBJECT_CORRUPT, text)
             raise MediafleetError(Reason.STORED_OBJECT_CORRUPT, text, metadata={"uploadId": self._id})
         self._overlap.add(self._tail.offset, Stored(self._tail.size, self._tail.crc32c))
 
@@ -188,28 +190,15 @@ class PartWriter:
         for part in self._sender.parts:
             whole = crc.combine(whole, part.crc32c, part.size)
         whole = crc.combine(whole, self._filling.crc32c, self._filling.size)
-        sha256 = await self._check_sums(whole, checksums)
+        sha256 = await self._ending.checked(whole, checksums)
         if self._sender.began:
             original = Original(await self._sender.complete(self._filling), self._received, whole, sha256)
-            upload = await self._queue(original)
+            upload = await self._ending.queue(original)
         else:
             upload = await self._put_whole(whole, sha256)
         if self._fence > 1:
             await cleanup.sweep_upload(self._works.store, self._works.ledger, self._id)
-        await self._ring(upload)
         return upload
-
-    async def _check_sums(self, whole: int, checksums: Checksums) -> str | None:
-        """Fail the upload if a declared checksum is wrong; returns the SHA-256 that the worker shall verify."""
-        declared = self._upload.spec.checksums
-        if any(expected not in (None, whole) for expected in (declared.crc32c, checksums.crc32c)):
-            problem = f"the CRC32C of the received bytes is {whole:08x}"
-        elif declared.sha256 and checksums.sha256 and declared.sha256 != checksums.sha256:
-            problem = "two different SHA-256 were declared"
-        else:
-            return checksums.sha256 or declared.sha256
-        await self._sender.reject(FailureCode.OBJECT_CHECKSUM_MISMATCH, problem)
-        raise MediafleetError(Reason.OBJECT_CHECKSUM_MISMATCH, problem, metadata={"uploadId": self._id})
 
     async def _put_whole(self, whole: int, sha256: str | None) -> Upload:
         key = self._keys.original(self._fence)
@@ -221,26 +210,11 @@ class PartWriter:
             metadata=metadata(self._upload),
         )
         try:
-            return await self._queue(Original(key, self._received, whole, sha256))
+            return await self._ending.queue(Original(key, self._received, whole, sha256))
         except MediafleetError as error:
             if error.reason is not Reason.LEDGER_UNAVAILABLE:
                 await self._discard(key)
             raise
-
-    async def _queue(self, original: Original) -> Upload:
-        return await self._works.ledger.finish(
-            self._id,
-            self._fence,
-            original,
-            limits=self._limits,
-            max_attempts=self._works.settings.max_attempts,
-        )
-
-    async def _ring(self, upload: Upload) -> None:
-        try:
-            await self._works.queue.ring(upload.kind)
-        except Exception:  # the work is safe in the ledger, and housekeeping rings while any is due
-            _log.warning("bell_lost", upload_id=self._id, kind=upload.kind, exc_info=True)
 
     async def _discard(self, key: str) -> None:
         try:
