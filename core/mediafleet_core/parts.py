@@ -55,8 +55,3 @@ def direct_part_size(size_bytes: int, smallest: int = DIRECT_PART) -> int:
 def direct_part(size_bytes: int, part_size: int, number: int) -> int:
     """Bytes that part `number` of a direct upload has: all `part_size`, and the last one what is left."""
     return min(part_size, size_bytes - (number - 1) * part_size)
-
-
-def first_number_after_takeover(last_recorded: int) -> int:
-    """The first part number that a new writer uses: beyond any that the old writer may still have in flight."""
-    return last_recorded + PARTS_IN_FLIGHT + 1

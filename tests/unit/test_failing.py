@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from mediafleet_core.errors import MediafleetError, Reason
@@ -25,6 +26,7 @@ UPLOAD = Upload(
     state=State.PROCESSING,
     progress=Progress(),
     attempt=1,
+    max_attempts=3,
     create_time=datetime.now(UTC),
     revision=1,
     sequence=1,
@@ -52,6 +54,11 @@ def test_every_error_has_its_code_and_the_attempts_of_that_code(error: Exception
     failed = failed_attempt(job, error, "w", SETTINGS)
     assert (failed.code, failed.record.code, failed.attempts) == (code, code, RULES[code].attempts)
     assert not failed.discard_original
+
+
+def test_an_upload_with_fewer_attempts_ends_earlier() -> None:
+    job = Job(Claim(msgspec.structs.replace(UPLOAD, max_attempts=1), 1, timedelta()))
+    assert failed_attempt(job, MediafleetError(Reason.STORAGE_UNAVAILABLE, "away"), "w", SETTINGS).attempts == 1
 
 
 def test_wrong_bytes_from_the_caller_are_discarded() -> None:

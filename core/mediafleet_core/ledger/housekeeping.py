@@ -71,13 +71,8 @@ class HousekeepingSteps(Reading):
 
     async def manifests(self, limit: int) -> Sequence[Upload]:
         """Committed uploads that still lack their manifest."""
-        async with self._connection.guarded() as redis:
-            seconds, micros = await redis.time()
-            now = int(seconds) * 1000 + int(micros) // 1000
-            ids: list[str] = await redis.zrangebyscore(
-                self._connection.key("manifests"), "-inf", now - MANIFEST_GRACE_MS, start=0, num=limit
-            )
-        return await self._many(ids)
+        reply = await self._connection.run("manifests", grace=MANIFEST_GRACE_MS, limit=limit)
+        return await self._many(reply.extra)
 
     async def manifest_written(self, upload: Upload) -> None:
         """The manifest stands beside the bytes."""

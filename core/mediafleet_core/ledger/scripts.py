@@ -36,7 +36,7 @@ def sources(settings: LedgerSettings) -> Mapping[str, str]:
 
 
 def _tables(settings: LedgerSettings) -> str:
-    limits: dict[str, int | float | str] = {
+    constants: dict[str, int | float | str] = {
         "events": settings.events_kept,
         "history": HISTORY_KEPT,
         "operation": OPERATION_MEMORY_MS,
@@ -56,7 +56,7 @@ def _tables(settings: LedgerSettings) -> str:
         [
             f"local TRANSITIONS = {{{', '.join(f'{name} = {text}' for name, text in transitions.items())}}}",
             f"local TERMINAL = {_lua({str(state): True for state in TERMINAL})}",
-            f"local LIMITS = {_lua(limits)}",
+            f"local CONSTANTS = {_lua(constants)}",
         ]
     )
 

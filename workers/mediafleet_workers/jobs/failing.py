@@ -29,7 +29,8 @@ def failed_attempt(job: Job, error: Exception, worker: str, settings: JobSetting
         record=AttemptRecord(
             time=datetime.now(UTC), code=cause.code, worker=worker, stage=job.stage_name, evidence=cause.evidence
         ),
-        attempts=RULES[cause.code].attempts,
+        # The stricter of the two: the code's own cap, and what the upload was given.
+        attempts=min(RULES[cause.code].attempts, job.upload.max_attempts),
         backoff=backoff(job.upload.attempt, settings),
         discard_original=cause.code is FailureCode.OBJECT_CHECKSUM_MISMATCH,
     )

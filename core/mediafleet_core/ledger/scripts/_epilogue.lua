@@ -8,7 +8,7 @@ if first then
 else
   status, detail = main()
   if memory and written then
-    redis.call('SET', memory, cjson.encode({status, detail or '', A.id or ''}), 'PX', LIMITS.operation)
+    redis.call('SET', memory, cjson.encode({status, detail or '', A.id or ''}), 'PX', CONSTANTS.operation)
   end
 end
 local record = {}

@@ -1,4 +1,4 @@
--- Shared by every script. ARGV[1]: key prefix. ARGV[2]: arguments as JSON. TRANSITIONS, TERMINAL and LIMITS are
+-- Shared by every script. ARGV[1]: key prefix. ARGV[2]: arguments as JSON. TRANSITIONS, TERMINAL and CONSTANTS are
 -- generated from the Python tables and stand above this text. Every script defines main() and returns
 -- {status, detail, record, extra}.
 local P = ARGV[1]
@@ -114,11 +114,12 @@ local function over_quota(tenant, collection, more, limits)
 end
 
 -- Indexes: score 0, members are UUIDv7 text, so that lexical order is order of creation.
+local function index_key(r, name) return P .. 'idx:' .. get(r, 'tenant') .. ':' .. name end
 local function index_keys(r)
-  local base = P .. 'idx:' .. get(r, 'tenant') .. ':'
-  local keys = {base .. 'all', base .. 'state:' .. get(r, 'state'), base .. 'kind:' .. get(r, 'kind')}
-  if get(r, 'collection') ~= '' then keys[#keys + 1] = base .. 'collection:' .. get(r, 'collection') end
-  if get(r, 'batch') ~= '' then keys[#keys + 1] = base .. 'batch:' .. get(r, 'batch') end
+  local keys = {index_key(r, 'all'), index_key(r, 'state:' .. get(r, 'state')), index_key(r, 'kind:' .. get(r, 'kind'))}
+  for _, name in ipairs({'collection', 'batch'}) do
+    if get(r, name) ~= '' then keys[#keys + 1] = index_key(r, name .. ':' .. get(r, name)) end
+  end
   return keys
 end
 
@@ -153,9 +154,9 @@ local function append(r, what, previous)
       entry[#entry + 1] = get(r, name)
     end
   end
-  local at = redis.call('XADD', P .. 'events', 'MAXLEN', '~', LIMITS.events, '*', unpack(entry))
+  local at = redis.call('XADD', P .. 'events', 'MAXLEN', '~', CONSTANTS.events, '*', unpack(entry))
   redis.call('RPUSH', record_key(r.id) .. ':history', at .. ' ' .. cjson.encode(entry))
-  redis.call('LTRIM', record_key(r.id) .. ':history', -LIMITS.history, -1)
+  redis.call('LTRIM', record_key(r.id) .. ':history', -CONSTANTS.history, -1)
 end
 
 local function publish_progress(r)
@@ -170,9 +171,8 @@ local function may(r, transition) return TRANSITIONS[transition].from[get(r, 'st
 local function move(r, transition, stage)
   local previous, target = get(r, 'state'), TRANSITIONS[transition].target
   assert(TRANSITIONS[transition].from[previous], 'illegal transition ' .. transition .. ' from ' .. previous)
-  local base = P .. 'idx:' .. get(r, 'tenant') .. ':state:'
-  redis.call('ZREM', base .. previous, r.id)
-  redis.call('ZADD', base .. target, 0, r.id)
+  redis.call('ZREM', index_key(r, 'state:' .. previous), r.id)
+  redis.call('ZADD', index_key(r, 'state:' .. target), 0, r.id)
   redis.call('HINCRBY', P .. 'states', previous, -1)
   redis.call('HINCRBY', P .. 'states', target, 1)
   count_in_batch(r, previous, -1)
@@ -196,6 +196,10 @@ local function join_waiting(r)
   set(r, 'queued', now)
   redis.call('ZADD', queue_key(r, 'waiting'), int(now), r.id)
 end
+local function rejoin_waiting(r)
+  redis.call('ZADD', queue_key(r, 'waiting'), get(r, 'queued'), r.id)
+  move(r, 'requeue', 'queued')
+end
 local function leave_queues(r)
   redis.call('ZREM', queue_key(r, 'waiting'), r.id)
   redis.call('ZREM', queue_key(r, 'delayed'), r.id)
@@ -209,7 +213,7 @@ local function plan_sweep(r, prefix, multipart, keep)
   redis.call('ZADD', P .. 'sweeps', int(now), token)
   redis.call('SADD', P .. 'sweeps:' .. r.id, token)
 end
-local function upload_prefix(r) return LIMITS.root .. get(r, 'tenant') .. '/' .. r.id .. '/' end
+local function upload_prefix(r) return CONSTANTS.root .. get(r, 'tenant') .. '/' .. r.id .. '/' end
 local function attempt_prefix(r) return upload_prefix(r) .. 'r/' .. get(r, 'fence') .. '/' end
 
 -- An end before the original was durable: give back the reservation, sweep whatever was written.
@@ -222,7 +226,7 @@ end
 
 -- The original of a FAILED or CANCELLED upload is kept for a retry, for a while.
 local function retain(r)
-  if get(r, 'original') ~= '' then redis.call('ZADD', P .. 'retained', int(now + LIMITS.retention), r.id) end
+  if get(r, 'original') ~= '' then redis.call('ZADD', P .. 'retained', int(now + CONSTANTS.retention), r.id) end
 end
 
 local function owned(id, tenant)
@@ -247,7 +251,7 @@ end
 local function commit_bytes(r, committed)
   set(r, 'committed', math.max(committed, num(get(r, 'committed'))))
   if num(get(r, 'size')) > 0 then
-    raise_percent(r, LIMITS.received * num(get(r, 'committed')) / num(get(r, 'size')))
+    raise_percent(r, CONSTANTS.received * num(get(r, 'committed')) / num(get(r, 'size')))
     set(r, 'work', get(r, 'percent'))
   end
   save(r)
@@ -277,9 +281,13 @@ local function held(id, fence)
   return nil
 end
 
--- What every end of an attempt has in common.
+-- What every end of an attempt has in common; -- answers whether a cancel waited for it, which is done then.
 local function end_attempt(r)
   redis.call('ZREM', queue_key(r, 'running'), r.id)
   set(r, 'worker', '')
   plan_sweep(r, attempt_prefix(r), false)
+  if get(r, 'state') ~= 'CANCELLING' then return false end
+  retain(r)
+  move(r, 'cancel')
+  return true
 end

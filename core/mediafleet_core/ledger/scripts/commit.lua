@@ -6,9 +6,9 @@ if get(r, 'kind') ~= A.kind then
   -- Found to be of another kind than declared: index and usage follow.
   local size = num(get(r, 'counted_original'))
   add_usage(r, 'o', -size, -1)
-  redis.call('ZREM', P .. 'idx:' .. get(r, 'tenant') .. ':kind:' .. get(r, 'kind'), r.id)
+  redis.call('ZREM', index_key(r, 'kind:' .. get(r, 'kind')), r.id)
   set(r, 'kind', A.kind)
-  redis.call('ZADD', P .. 'idx:' .. get(r, 'tenant') .. ':kind:' .. A.kind, 0, r.id)
+  redis.call('ZADD', index_key(r, 'kind:' .. A.kind), 0, r.id)
   add_usage(r, 'o', size, 1)
 end
 set(r, 'content_type', A.content_type)

@@ -21,10 +21,10 @@ append(r, 'deleted', get(r, 'state'))
 save(r)
 if get(r, 'request') ~= '' then
   redis.call('PEXPIRE', P .. 'request:' .. get(r, 'request'),
-    int(math.max(1000, num(get(r, 'created')) + LIMITS.request - now)))
+    int(math.max(1000, num(get(r, 'created')) + CONSTANTS.request - now)))
 end
 redis.call('RENAME', record_key(r.id), grave)
-redis.call('PEXPIRE', grave, LIMITS.request)
+redis.call('PEXPIRE', grave, CONSTANTS.request)
 redis.call('DEL', record_key(r.id) .. ':parts', record_key(r.id) .. ':history')
 extra = redis.call('HGETALL', grave)
 return 'OK'

@@ -7,19 +7,14 @@ if now < num(redis.call('GET', P .. 'leases:wait')) then return 'OK' end
 for _, kind in ipairs(A.kinds) do
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'running:' .. kind, '-inf', int(now), 'LIMIT', 0, 200)) do
     local r = load(id)
-    end_attempt(r)
-    if get(r, 'state') == 'CANCELLING' then
-      retain(r)
-      move(r, 'cancel')
-    else
+    if not end_attempt(r) then
       set(r, 'lost', num(get(r, 'lost')) + 1)
       if num(get(r, 'lost')) >= A.most then
         set(r, 'failure', A.failure)
         retain(r)
         move(r, 'fail')
       else
-        redis.call('ZADD', queue_key(r, 'waiting'), get(r, 'queued'), id)
-        move(r, 'requeue', 'queued')
+        rejoin_waiting(r)
       end
     end
     extra[#extra + 1] = id

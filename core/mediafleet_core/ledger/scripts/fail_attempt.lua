@@ -1,12 +1,7 @@
 -- The attempt failed: a retry later, or the end; a cancel that waited for it is done.
 local r = held(A.id, A.fence)
 if not r then return 'LOST' end
-end_attempt(r)
-if get(r, 'state') == 'CANCELLING' then
-  retain(r)
-  move(r, 'cancel')
-  return 'OK'
-end
+if end_attempt(r) then return 'OK' end
 local attempts = get(r, 'attempts')
 set(r, 'attempts', attempts == '' and A.record or (attempts .. ',' .. A.record))
 set(r, 'failed', num(get(r, 'failed')) + 1)

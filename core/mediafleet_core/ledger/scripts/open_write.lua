@@ -5,6 +5,6 @@ if get(r, 'state') ~= 'RECEIVING' then return 'OK', '0' end
 if A.offset > num(get(r, 'committed')) then return 'WRITE_OFFSET_AHEAD', get(r, 'committed') end
 set(r, 'fence', num(get(r, 'fence')) + 1)
 -- The old writer may still have parts in flight: never reuse their numbers.
-if get(r, 'multipart_id') ~= '' then set(r, 'next_number', num(get(r, 'next_number')) + LIMITS.in_flight) end
+if get(r, 'multipart_id') ~= '' then set(r, 'next_number', num(get(r, 'next_number')) + CONSTANTS.in_flight) end
 save(r)
 return 'OK', get(r, 'fence')

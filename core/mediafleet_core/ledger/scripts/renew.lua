@@ -4,7 +4,7 @@ if not r then return 'LOST' end
 redis.call('ZADD', queue_key(r, 'running'), int(now + A.lease), r.id)
 if get(r, 'state') == 'CANCELLING' then return 'CANCELLING' end
 if A.stage then
-  local percent = math.min(A.percent, LIMITS.before_terminal)
+  local percent = math.min(A.percent, CONSTANTS.before_terminal)
   raise_percent(r, percent)
   set(r, 'work', string.format('%.1f', percent))
   set(r, 'stage', A.stage)

@@ -10,8 +10,8 @@ for _, name in ipairs({'failure', 'finished', 'started', 'next'}) do set(r, name
 set(r, 'series', num(get(r, 'series')) + 1)
 set(r, 'attempt', 1)
 set(r, 'max_attempts', A.max_attempts)
-set(r, 'percent', LIMITS.received)
-set(r, 'work', LIMITS.received)
+set(r, 'percent', CONSTANTS.received)
+set(r, 'work', CONSTANTS.received)
 join_waiting(r)
 move(r, 'retry', 'queued')
 return 'OK'

@@ -4,6 +4,6 @@ if redis.call('ZREM', P .. 'sweeps', A.token) == 0 then return 'OK' end
 redis.call('SREM', P .. 'sweeps:' .. sweep[1], A.token)
 if sweep[2] == 1 then
   sweep[2] = 2
-  redis.call('ZADD', P .. 'sweeps', int(now + LIMITS.sweep_again), cjson.encode(sweep))
+  redis.call('ZADD', P .. 'sweeps', int(now + CONSTANTS.sweep_again), cjson.encode(sweep))
 end
 return 'OK'
