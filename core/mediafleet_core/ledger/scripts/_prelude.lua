@@ -281,7 +281,7 @@ local function held(id, fence)
   return nil
 end
 
--- What every end of an attempt has in common; -- answers whether a cancel waited for it, which is done then.
+-- What every end of an attempt has in common; answers whether a cancel waited for it, which is done then.
 local function end_attempt(r)
   redis.call('ZREM', queue_key(r, 'running'), r.id)
   set(r, 'worker', '')
