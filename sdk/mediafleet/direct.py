@@ -122,10 +122,10 @@ class _Sender:
                 self._took(part, await self._loop.run_in_executor(self._threads, self._put, part, place))
                 return
             except Unavailable as error:
-                self._moved(part.number, 0)
+                self._lost(part.number)
                 await patience.bear(error)
             except FailedPrecondition:
-                self._moved(part.number, 0)
+                self._lost(part.number)
                 refusals += 1
                 if refusals == MOST_REFUSALS:
                     raise
@@ -185,6 +185,10 @@ class _Sender:
     def _moved(self, number: int, sent: int) -> None:
         self._sent[number] = sent
         self._report.sent(sum(self._sent.values()))
+
+    def _lost(self, number: int) -> None:
+        self._sent[number] = 0
+        self._report.resumed(sum(self._sent.values()))
 
     async def _sign(self, parts: Sequence[UploadPart]) -> SignUploadPartsResponse:
         request = SignUploadPartsRequest(upload_id=self._id, parts=parts)

@@ -108,6 +108,16 @@ async def test_the_storage_refuses_other_bytes(reached: Reached) -> None:
     assert not (await sign(reached, upload)).durable_parts
 
 
+async def test_nothing_can_be_completed_before_it_is_signed(reached: Reached) -> None:
+    upload = await begun(reached)
+    with refused(StatusCode.FAILED_PRECONDITION, Reason.PART_MISMATCH):
+        await complete(reached, upload, [])
+    await sign(reached, upload)
+    with refused(StatusCode.FAILED_PRECONDITION, Reason.PART_MISMATCH) as refusal:
+        await complete(reached, upload, [])
+    assert dict(refusal.info.metadata) == {"missing": "1,2,3"}
+
+
 async def test_a_missing_part_is_named_and_can_follow(reached: Reached) -> None:
     upload = await begun(reached)
     done = await put_parts(reached, upload, FILE, [1, 3])
@@ -225,6 +235,10 @@ async def test_wrong_requests_are_told_field_by_field(reached: Reached) -> None:
         with refused(StatusCode.INVALID_ARGUMENT, Reason.FIELD_INVALID, BadRequest) as refusal:
             await create(reached, transfer=pb.TRANSFER_DIRECT, size_bytes=size)
         assert refusal.fields == {"spec.size_bytes"}
+    spec = pb.UploadSpec(display_name="a.bin", transfer=pb.TRANSFER_DIRECT)
+    with refused(StatusCode.INVALID_ARGUMENT, Reason.FIELD_INVALID, BadRequest) as refusal:
+        await reached.uploads.UploadFile(pb.UploadFileRequest(spec=spec, content=b"abc"), metadata=ANN)
+    assert refusal.fields == {"spec.transfer"}
     upload = await begun(reached)
     wrong = [
         pb.UploadPart(number=1, size=PART - 1, crc32c=1),

@@ -29,7 +29,7 @@ def compared(size: int, part_size: int, stored: Sequence[StoredPart], named: Seq
     """
     by_number = {part.number: part for part in stored}
     named_by_number = {part.number: part for part in named}
-    expected = range(1, -(-size // part_size) + 1 if size else 1)
+    expected = range(1, -(-size // part_size) + 1)
     missing: list[int] = []
     different: list[int] = []
     parts: list[Part] = []

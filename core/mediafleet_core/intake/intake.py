@@ -87,6 +87,8 @@ class Intake:
 
         Raises what `create` and `Writer.finish` raise. A wrong checksum is found before anything is stored.
         """
+        if spec.transfer is Transfer.DIRECT:
+            raise invalid_field("spec.transfer", "must be TRANSFER_STREAM where the content comes with the call")
         if len(content) > self._settings.max_file_bytes:
             text = f"at most {self._settings.max_file_bytes} bytes; use CreateUpload and WriteUpload for larger files"
             violation = FieldViolation("content", text)
