@@ -9,6 +9,7 @@ from collections import deque
 import msgspec
 
 from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.failures import FailureCode
 from mediafleet_core.intake.cutting import PartBuffer
 from mediafleet_core.intake.ending import Ending
 from mediafleet_core.intake.works import Works
