@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+from collections.abc import Iterator
 
 import click
 from rich.console import Console
 
-from benchmarks import direct, ingest, status, thumbnails
-from benchmarks.pairs import rows
-from benchmarks.servers import both
+from benchmarks import direct, ingest, small_files, status, thumbnails, tus_peer
+from benchmarks.pairs import Pair, rows
+from benchmarks.servers import bench, free_port
+
+
+def _bytes(rounds: int, console: Console) -> Iterator[Pair]:
+    with bench() as started:
+        sink = started.python("benchmarks.discarding_s3", f"127.0.0.1:{free_port()}")
+        bare = started.python("benchmarks.bare_server", f"127.0.0.1:{free_port()}")
+        gateway = started.gateway(sink)
+        yield status.run(gateway.address, bare.address, rounds)
+        yield from ingest.run(gateway, bare, sink, rounds)
+        yield ingest.run_local(started.gateway(), bare, rounds)
+        yield from ingest.run_parallel(gateway, started.gateway(sink, processes=2), rounds)
+        yield small_files.run(gateway, sink, rounds)
+        tus = tus_peer.start(started, sink)
+        if tus is None:
+            console.print("Skipped: @tus/server, because there is no npm on PATH.\n")
+        else:
+            yield from tus_peer.run(gateway, tus, rounds)
 
 
 @click.command()
@@ -18,16 +37,15 @@ from benchmarks.servers import both
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def main(rounds: int, as_json: bool) -> None:
     """Measure each subject and its reference in turn; print medians and ratios."""
-    pairs = [thumbnails.run(rounds)]
-    with both() as (gateway, bare):
-        pairs += [status.run(gateway, bare, rounds), ingest.run(gateway, bare, rounds)]
+    console = Console(stderr=as_json, soft_wrap=True)
+    pairs = [thumbnails.run(rounds), *_bytes(rounds, console)]
     with direct.site() as here:
         pairs += direct.run(here, rounds)
     if as_json:
         click.echo(json.dumps([pair._asdict() for pair in pairs], indent=2))
         return
-    machine = f"{platform.machine()}, Python {platform.python_version()}, {rounds} rounds"
-    Console(soft_wrap=True).print(f"Measured on {machine}\n", *rows(pairs), sep="\n", markup=False, highlight=False)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {rounds} rounds"
+    console.print(f"Measured on {machine}\n", *rows(pairs), sep="\n", markup=False, highlight=False)
 
 
 if __name__ == "__main__":

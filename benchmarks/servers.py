@@ -1,4 +1,4 @@
-"""Real processes to measure: a gateway on its own Redis and folder, and the bare server beside it."""
+"""Real processes to measure: gateways on their own Redis, the references beside them, and the CPU that each used."""
 
 from __future__ import annotations
 
@@ -7,51 +7,147 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import grpc
 
 from mediafleet_devserver.redis_server import redis_server
 
-READY_WITHIN = 20.0
+READY_WITHIN = 30.0
 """Seconds that a server may take to accept connections."""
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_LIMITS = '{"local": {"tenant_bytes": 1099511627776, "collection_bytes": 1099511627776}}'
+
+
+class Server(NamedTuple):
+    """A process and where it listens."""
+
+    address: str
+    pid: int
+
+    def cpu(self) -> float:
+        """CPU seconds that it and its children have used so far."""
+        return sum(_cpu(pid) for pid in (self.pid, *_children(self.pid)))
+
+    def peak_memory(self) -> int:
+        """Most bytes that were ever resident."""
+        return _status(self.pid, "VmHWM")
+
+    def memory(self) -> int:
+        """Bytes that are resident now."""
+        return _status(self.pid, "VmRSS")
 
 
 def free_port() -> int:
-    """A free loopback port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free loopback port, below those that the system gives to clients."""
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", 20_000 + secrets.randbelow(12_000)))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+
+
+class Bench:
+    """Starts processes; all end with the block."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self._stack = stack
+        self._folder = folder
+        (folder / "redis").mkdir()
+        self._redis = stack.enter_context(redis_server(folder / "redis"))
+        self._log = stack.enter_context((folder / "log").open("wb"))
+
+    def start(
+        self,
+        command: Sequence[str],
+        address: str,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Server:
+        """A process, once it accepts connections at `address`."""
+        process = subprocess.Popen(
+            command, env=os.environ | dict(environment or {}), stdout=self._log, stderr=self._log, cwd=cwd
+        )
+        self._stack.callback(process.wait)
+        self._stack.callback(process.terminate)
+        host, _, port = address.rpartition(":")
+        _until_open(host, int(port), process)
+        return Server(address, process.pid)
+
+    def python(self, module: str, address: str, *arguments: str) -> Server:
+        """`python -m module ADDRESS ...`."""
+        return self.start([sys.executable, "-m", module, address, *arguments], address)
+
+    def gateway(self, sink: Server | None = None, *, processes: int = 1) -> Server:
+        """A gateway on local storage, every part fsynced, or on the sink; ready when it serves."""
+        address = f"127.0.0.1:{free_port()}"
+        environment = {
+            "MEDIAFLEET_GATEWAY_ADDRESS": address,
+            "MEDIAFLEET_GATEWAY_PROCESSES": str(processes),
+            "MEDIAFLEET_LEDGER_URL": self._redis,
+            "MEDIAFLEET_BROKER_URL": self._redis,
+            "MEDIAFLEET_TENANTS": _LIMITS,
+            "MEDIAFLEET_STORAGE": "s3" if sink else "local",
+        }
+        if sink:
+            environment |= {f"R2_{name}": value for name, value in s3_settings(sink).items()}
+        else:
+            environment["MEDIAFLEET_STORAGE_DIR"] = str(self._folder / "objects")
+            environment["MEDIAFLEET_STORAGE_SIGNING_KEY"] = secrets.token_hex(32)
+        server = self.start([sys.executable, "-m", "mediafleet_gateway"], address, environment)
+        with grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(READY_WITHIN)
+        return server
+
+
+def s3_settings(sink: Server) -> dict[str, str]:
+    """Where the sink is, and credentials that it does not check."""
+    return {
+        "ENDPOINT_URL": f"http://{sink.address}",
+        "BUCKET_NAME": "bench",
+        "ACCESS_KEY_ID": "bench",
+        "SECRET_ACCESS_KEY": "bench",
+    }
 
 
 @contextmanager
-def both() -> Iterator[tuple[str, str]]:
-    """Addresses of a gateway (local storage, every part fsynced) and of the bare server."""
+def bench() -> Iterator[Bench]:
+    """Processes of one run, with a folder and a Redis of their own."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="mediafleet-bench-")))
-        (folder / "redis").mkdir()
-        redis = stack.enter_context(redis_server(folder / "redis"))
-        gateway, bare = (f"127.0.0.1:{free_port()}" for _ in range(2))
-        settings = {
-            "MEDIAFLEET_GATEWAY_ADDRESS": gateway,
-            "MEDIAFLEET_LEDGER_URL": redis,
-            "MEDIAFLEET_BROKER_URL": redis,
-            "MEDIAFLEET_STORAGE": "local",
-            "MEDIAFLEET_STORAGE_DIR": str(folder / "objects"),
-            "MEDIAFLEET_STORAGE_SIGNING_KEY": secrets.token_hex(32),
-        }
-        with (folder / "log").open("wb") as log:
-            for command, extra in (
-                (["-m", "mediafleet_gateway"], settings),
-                (["-m", "benchmarks.bare_server", bare], {}),
-            ):
-                process = subprocess.Popen([sys.executable, *command], env=os.environ | extra, stdout=log, stderr=log)
-                stack.callback(process.wait)
-                stack.callback(process.terminate)
-        for address in (gateway, bare):
-            with grpc.insecure_channel(address) as channel:
-                grpc.channel_ready_future(channel).result(READY_WITHIN)
-        yield gateway, bare
+        folder = stack.enter_context(TemporaryDirectory(prefix="mediafleet-bench-"))
+        yield Bench(stack, Path(folder))
+
+
+def _until_open(host: str, port: int, process: subprocess.Popen[bytes]) -> None:
+    """Poll until somebody listens."""
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex((host, port)) == 0:
+                return
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(f"{process.args!r} does not listen on {host}:{port}")
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _status(pid: int, name: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(f"{name}:"))

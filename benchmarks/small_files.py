@@ -1,0 +1,77 @@
+"""Small files: UploadFile through the gateway, eight at a time, against boto3 straight to the storage."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import grpc
+import uvloop
+from botocore.config import Config
+
+from benchmarks.pairs import Pair, measure
+from benchmarks.servers import Server, s3_settings
+from mediafleet.v1 import uploads_pb2 as pb
+from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
+
+CONTENT = os.urandom(200_000)
+FILES = 400
+AT_ONCE = 8
+
+
+async def _upload(address: str) -> float:
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = UploadServiceStub(channel)
+        request = pb.UploadFileRequest(spec=pb.UploadSpec(display_name="photo.bin"), content=CONTENT)
+
+        async def one_after_the_other() -> None:
+            for _ in range(FILES // AT_ONCE):
+                await stub.UploadFile(request)
+
+        start = time.perf_counter()
+        await asyncio.gather(*(one_after_the_other() for _ in range(AT_ONCE)))
+        return FILES / (time.perf_counter() - start)
+
+
+class Direct:
+    """boto3 as its users set it up: defaults, one client, eight threads."""
+
+    def __init__(self, sink: Server) -> None:
+        settings = s3_settings(sink)
+        self._client = boto3.client(
+            "s3",
+            endpoint_url=settings["ENDPOINT_URL"],
+            aws_access_key_id=settings["ACCESS_KEY_ID"],
+            aws_secret_access_key=settings["SECRET_ACCESS_KEY"],
+            region_name="us-east-1",
+            config=Config(max_pool_connections=AT_ONCE),
+        )
+        self._threads = ThreadPoolExecutor(AT_ONCE)
+
+    def files_per_second(self) -> float:
+        """All files once."""
+        start = time.perf_counter()
+        list(self._threads.map(self._put, range(FILES)))
+        return FILES / (time.perf_counter() - start)
+
+    def _put(self, number: int) -> None:
+        self._client.put_object(Bucket="bench", Key=f"small/{number}", Body=CONTENT)
+
+
+def through_gateway(gateway: Server) -> float:
+    """Files per second."""
+    return uvloop.run(_upload(gateway.address))
+
+
+def run(gateway: Server, sink: Server, rounds: int) -> Pair:
+    """Files per second."""
+    return measure(
+        "200 KB files, 8 at a time",
+        "files/s",
+        ("UploadFile", lambda: through_gateway(gateway)),
+        ("boto3.put_object to the same storage, 8 threads", Direct(sink).files_per_second),
+        rounds=rounds,
+    )
