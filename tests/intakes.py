@@ -82,7 +82,7 @@ async def site(
     settings = settings or IntakeSettings(part_bytes=PART, upload_expiry=timedelta(0))
     intake = Intake(ledger, store, queue, settings)
     try:
-        yield Site(intake, Lifecycle(ledger, store), ledger, store, queue)
+        yield Site(intake, Lifecycle(ledger, store, queue, max_attempts=3), ledger, store, queue)
         await intake.settled()
     finally:
         await queue.close()

@@ -1,4 +1,4 @@
-"""Ends that a caller asks for: cancel and delete."""
+"""What a caller may ask of an upload that is under way or done: cancel, retry, delete."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 
 from mediafleet_core import cleanup
+from mediafleet_core.bells import ring
 from mediafleet_core.detached import Detached
 from mediafleet_core.identity import TenantId, UploadId
-from mediafleet_core.ports import Ledger, ObjectStore
+from mediafleet_core.ports import JobQueue, Ledger, ObjectStore
 from mediafleet_core.uploads import Upload
 
 SWEEP_PATIENCE = 1.0
@@ -18,15 +19,25 @@ SWEEP_PATIENCE = 1.0
 class Lifecycle:
     """One ledger step, then the sweeps that it planned, at once; housekeeping repeats those that fail."""
 
-    def __init__(self, ledger: Ledger, store: ObjectStore) -> None:
-        self._ledger = ledger
-        self._store = store
+    def __init__(self, ledger: Ledger, store: ObjectStore, queue: JobQueue, *, max_attempts: int) -> None:
+        """`max_attempts` is what a retried upload gets."""
+        self._ledger, self._store, self._queue = ledger, store, queue
+        self._max_attempts = max_attempts
         self._detached = Detached()
 
     async def cancel(self, upload_id: UploadId, tenant: TenantId, reason: str) -> Upload:
         """The upload, CANCELLED or CANCELLING. Raises UPLOAD_NOT_FOUND, UPLOAD_TERMINAL, UPLOAD_EXPIRED."""
         upload = await self._ledger.cancel(upload_id, tenant, reason)
         await self._sweep(upload_id)
+        return upload
+
+    async def retry(self, upload_id: UploadId, tenant: TenantId) -> Upload:
+        """The upload, QUEUED in a new series.
+
+        Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_NOT_FINISHED, UPLOAD_TERMINAL (SUCCEEDED), ORIGINAL_MISSING.
+        """
+        upload = await self._ledger.retry(upload_id, tenant, max_attempts=self._max_attempts)
+        await ring(self._queue, upload)
         return upload
 
     async def delete(self, upload_id: UploadId, tenant: TenantId) -> Upload:

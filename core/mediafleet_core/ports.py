@@ -445,8 +445,8 @@ class Ledger(Protocol):
         """
 
     async def retry(self, upload_id: UploadId, tenant: TenantId, *, max_attempts: int, op: str | None = None) -> Upload:
-        """FAILED, CANCELLED -> QUEUED in a new series. Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_NOT_FINISHED
-        (it is not in an end state, or SUCCEEDED), ORIGINAL_MISSING."""
+        """FAILED, CANCELLED -> QUEUED in a new series. Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_NOT_FINISHED,
+        UPLOAD_TERMINAL (SUCCEEDED), ORIGINAL_MISSING."""
 
     async def update(
         self,

@@ -341,7 +341,7 @@ async def test_a_succeeded_upload_is_not_cancelled_or_retried(reached: Reached, 
         await ledger.commit(claim.upload.upload_id, claim.fence, outcome())
     with refused(StatusCode.FAILED_PRECONDITION, Reason.UPLOAD_TERMINAL):
         await reached.uploads.CancelUpload(pb.CancelUploadRequest(upload_id=made.upload_id), metadata=ANN)
-    with refused(StatusCode.FAILED_PRECONDITION, Reason.UPLOAD_NOT_FINISHED):
+    with refused(StatusCode.FAILED_PRECONDITION, Reason.UPLOAD_TERMINAL):
         await reached.uploads.RetryUpload(pb.RetryUploadRequest(upload_id=made.upload_id), metadata=ANN)
     with refused(StatusCode.NOT_FOUND, Reason.RENDITION_NOT_FOUND):
         request = pb.CreateDownloadUrlRequest(upload_id=made.upload_id, rendition="huge")

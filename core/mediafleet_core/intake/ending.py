@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from mediafleet_core import cleanup
+from mediafleet_core.bells import ring
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.failures import FailureCode
 from mediafleet_core.intake.works import Works
@@ -43,10 +44,7 @@ class Ending:
         upload = await self._ledger.finish(
             self._id, self._fence, original, limits=self._limits, max_attempts=self._works.settings.max_attempts
         )
-        try:
-            await self._works.queue.ring(upload.kind)
-        except Exception:  # the work is safe in the ledger, and housekeeping rings while any is due
-            _log.warning("bell_lost", upload_id=self._id, kind=upload.kind, exc_info=True)
+        await ring(self._works.queue, upload)
         return upload
 
     async def explained(self, error: MediafleetError) -> MediafleetError:

@@ -11,7 +11,7 @@ from mediafleet_core.intake.intake import Intake
 from mediafleet_core.intake.settings import IntakeSettings
 from mediafleet_core.ledger import LedgerSettings, connect
 from mediafleet_core.lifecycle import Lifecycle
-from mediafleet_core.ports import JobQueue, Ledger, ObjectStore
+from mediafleet_core.ports import Ledger, ObjectStore
 from mediafleet_core.queue import DramatiqQueue, QueueSettings, open_broker
 from mediafleet_core.settings import read
 from mediafleet_core.storage import StorageSettings, open_store
@@ -58,8 +58,8 @@ class UploadService(Writes, Direct, Uploads, Watches):
         settings: Settings,
         ledger: Ledger,
         store: ObjectStore,
-        queue: JobQueue,
         intake: Intake,
+        lifecycle: Lifecycle,
         watching: Watching,
         admission: Admission,
         drain: Drain,
@@ -67,9 +67,7 @@ class UploadService(Writes, Direct, Uploads, Watches):
         """Each group gets what it needs."""
         Writes.__init__(self, intake, settings.gateway.limits_of, admission, drain)
         Direct.__init__(self, intake.direct, settings.gateway.limits_of)
-        Uploads.__init__(
-            self, ledger, store, queue, Lifecycle(ledger, store), max_attempts=settings.intake.max_attempts
-        )
+        Uploads.__init__(self, ledger, store, lifecycle)
         Watches.__init__(self, ledger, watching, drain, heartbeat=settings.gateway.watch_heartbeat)
 
 
@@ -89,6 +87,8 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
         resources.push_async_callback(queue.close)
         intake = Intake(ledger, store, queue, settings.intake)
         resources.push_async_callback(intake.settled)
+        lifecycle = Lifecycle(ledger, store, queue, max_attempts=settings.intake.max_attempts)
+        resources.push_async_callback(lifecycle.settled)
         watching = Watching(ledger)
         drain = Drain()
         keys = settings.gateway.token_keys
@@ -100,7 +100,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
         )
         health_service = health.HealthServicer()
         servicers = Servicers(
-            uploads=UploadService(settings, ledger, store, queue, intake, watching, admission, drain),
+            uploads=UploadService(settings, ledger, store, intake, lifecycle, watching, admission, drain),
             usage=UsageService(ledger, StorageProbe(store)),
             health=health_service,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -10,7 +11,7 @@ from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer
 from mediafleet_core.errors import MediafleetError, Reason, invalid_field
 from mediafleet_core.lifecycle import Lifecycle
-from mediafleet_core.ports import JobQueue, Ledger, ObjectStore
+from mediafleet_core.ports import Ledger, ObjectStore, StoredObject
 from mediafleet_gateway import downloads, paging, requests
 from mediafleet_gateway.auth import caller
 from mediafleet_gateway.convert import timestamp, upload_to_proto
@@ -23,21 +24,20 @@ _MAX_REASON = 500
 _CHANGEABLE = ("caption", "labels")
 _OLDEST_FIRST = {"": False, "create_time desc": False, "create_time": True}
 _URL_LIFETIME = timedelta(hours=1)
+_STORAGE_PATIENCE = 5.0
+"""Seconds that a caller waits for a word about one object."""
+
 _LONGEST_URL_LIFETIME = timedelta(hours=24)
 
 
 class Uploads(UploadServiceServicer):
     """The unary methods of UploadService that move no bytes."""
 
-    def __init__(
-        self, ledger: Ledger, store: ObjectStore, queue: JobQueue, lifecycle: Lifecycle, *, max_attempts: int
-    ) -> None:
-        """`max_attempts` is what a retried upload gets."""
+    def __init__(self, ledger: Ledger, store: ObjectStore, lifecycle: Lifecycle) -> None:
+        """Reads ask the ledger, changes go through the lifecycle."""
         self._ledger = ledger
         self._store = store
-        self._queue = queue
         self._lifecycle = lifecycle
-        self._max_attempts = max_attempts
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.GetUploadResponse:
         """The record."""
@@ -97,14 +97,7 @@ class Uploads(UploadServiceServicer):
 
     async def RetryUpload(self, request: pb.RetryUploadRequest, context: Context) -> pb.RetryUploadResponse:
         """A new series."""
-        upload = await self._ledger.retry(
-            requests.upload_id(request.upload_id), caller().tenant, max_attempts=self._max_attempts
-        )
-        try:
-            await self._queue.ring(upload.kind)
-        except MediafleetError as error:
-            # The upload waits all the same, and housekeeping rings while due work waits.
-            _log.warning("bell_not_rung", upload_id=upload.upload_id, reason=error.reason)
+        upload = await self._lifecycle.retry(requests.upload_id(request.upload_id), caller().tenant)
         return pb.RetryUploadResponse(upload=upload_to_proto(upload))
 
     async def DeleteUpload(self, request: pb.DeleteUploadRequest, context: Context) -> pb.DeleteUploadResponse:
@@ -124,7 +117,7 @@ class Uploads(UploadServiceServicer):
             fields.check()
         upload = await self._ledger.get(upload_id, caller().tenant)
         wanted = downloads.choose(upload, request.rendition)
-        stored = await self._store.head(wanted.key)
+        stored = await self._head(wanted.key)
         if stored is None or stored.size != wanted.size:
             _log.error("stored_object_corrupt", upload_id=upload_id, key=wanted.key)
             raise MediafleetError(
@@ -141,6 +134,15 @@ class Uploads(UploadServiceServicer):
             as_attachment=request.as_attachment or not wanted.shown,
         )
         return pb.CreateDownloadUrlResponse(url=url, expire_time=timestamp(expire_time))
+
+    async def _head(self, key: str) -> StoredObject | None:
+        try:
+            async with asyncio.timeout(_STORAGE_PATIENCE):
+                return await self._store.head(key)
+        except TimeoutError:
+            raise MediafleetError(
+                Reason.STORAGE_UNAVAILABLE, "the storage does not answer; try again", retry_after=1.0
+            ) from None
 
 
 def _mask(request: pb.UpdateUploadRequest) -> frozenset[str]:

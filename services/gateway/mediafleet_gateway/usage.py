@@ -95,6 +95,7 @@ def usage_to_proto(tenant: TenantId, collection: str, usage: Usage, report: Stor
         per_kind=[
             pb.KindUsage(kind=KINDS[kind], bytes=stored.size, objects=stored.objects)
             for kind, stored in per_kind.items()
+            if stored.objects
         ],
         per_collection=[
             pb.CollectionUsage(collection=name, bytes=stored.size, objects=stored.objects)

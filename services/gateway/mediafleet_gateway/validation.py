@@ -19,6 +19,9 @@ MAX_LABELS = 64
 MAX_LABEL_VALUE = 255
 MAX_REQUEST_ID = 128
 
+_TEXT_DIRECTION = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""With these a name can show another extension than it has."""
+
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9._/-]{0,62}")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(\s*;[ -~]{0,126})?", re.I)
@@ -54,11 +57,19 @@ class Fields:
 
     def display_name(self, field: str, text: str) -> None:
         """A file name: it must be safe to save under on any system."""
-        self.require(0 < len(text) <= MAX_DISPLAY_NAME, field, f"must have 1 to {MAX_DISPLAY_NAME} characters")
         self.require(
-            not _has_controls(text) and not {"/", "\\"} & set(text) and text not in {".", ".."},
+            0 < len(text.encode(errors="replace")) <= MAX_DISPLAY_NAME,
             field,
-            "must be a file name without path separators and control characters",
+            f"must have 1 to {MAX_DISPLAY_NAME} bytes",
+        )
+        visible = any(unicodedata.category(character)[0] in "LNPSM" for character in text)
+        self.require(
+            visible
+            and not _has_controls(text)
+            and not set(text) & {"/", "\\", *_TEXT_DIRECTION}
+            and text not in {".", ".."},
+            field,
+            "must be a visible file name without path separators, control characters and changes of text direction",
         )
 
     def media_type(self, field: str, text: str) -> None:

@@ -2,7 +2,9 @@
 local r = owned(A.id, A.tenant)
 if not r then return 'UPLOAD_NOT_FOUND' end
 if get(r, 'state') == 'EXPIRED' then return 'UPLOAD_EXPIRED' end
-if not may(r, 'retry') then return 'UPLOAD_NOT_FINISHED', get(r, 'state') end
+if not may(r, 'retry') then
+  return TERMINAL[get(r, 'state')] and 'UPLOAD_TERMINAL' or 'UPLOAD_NOT_FINISHED', get(r, 'state')
+end
 if get(r, 'original') == '' then return 'ORIGINAL_MISSING' end
 redis.call('ZREM', P .. 'retained', r.id)
 for _, name in ipairs({'failed', 'lost'}) do set(r, name, 0) end

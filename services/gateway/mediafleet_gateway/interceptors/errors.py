@@ -21,6 +21,10 @@ from mediafleet_gateway.statuses import CODES, retry_after, to_status
 _log = structlog.get_logger(__name__)
 
 
+_AWAY = frozenset({Reason.LEDGER_UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, Reason.STORAGE_DENIED})
+"""Reasons whose cause an operator has to see, and a caller must not."""
+
+
 class Errors(Around):
     """Maps what handlers raise; an unknown exception is logged with an incident id that the caller gets too."""
 
@@ -85,6 +89,11 @@ def _incident(event: str) -> MediafleetError:
 
 async def _abort(context: Context, error: MediafleetError) -> None:
     metrics.REJECTED.labels(error.reason).inc()
+    if error.reason in _AWAY:
+        cause = error.__cause__
+        _log.warning(
+            "unavailable", reason=error.reason, cause=type(cause).__name__, errno=getattr(cause, "errno", None)
+        )
     trailers: list[tuple[str, str | bytes]] = [("grpc-status-details-bin", to_status(error).SerializeToString())]
     delay = retry_after(error)
     if error.reason is Reason.RATE_LIMITED and delay is not None:
