@@ -24,7 +24,7 @@ from mediafleet_core.ports import (
 )
 from mediafleet_core.progress import RECEIVED_PERCENT, WorkProgress
 from mediafleet_core.quotas import Limits
-from mediafleet_core.uploads import State, UploadSpec
+from mediafleet_core.uploads import State, Transfer, UploadSpec
 from mediafleet_core.usage import Stored
 from tests.ledgers import ANN, BOB, DAY, LEASE, LIMITS, NOW, SPEC, claimed, created, failed, finished, outcome, queued
 from tests.waiting import eventually
@@ -141,6 +141,48 @@ async def test_a_tail_counts_until_a_part_covers_it(ledger: RedisLedger) -> None
     upload = await finished(ledger, upload, session.fence)
     kept = {sweep.prefix.split("/")[-2]: sweep.keep for sweep in await ledger.sweeps(10)}
     assert kept == {"tail": "", "o": upload.original_key}
+
+
+DIRECT = UploadSpec(display_name="a.jpg", size_bytes=1000, transfer=Transfer.DIRECT)
+
+
+async def test_a_direct_upload_has_one_multipart_and_one_fence(ledger: RedisLedger) -> None:
+    upload = await created(ledger, DIRECT)
+    fresh = await ledger.open_direct(upload.upload_id, ANN)
+    assert (fresh.fence, fresh.multipart_id, fresh.parts) == (1, "", ())
+    first = await ledger.attach_direct(upload.upload_id, ANN, "key", "mp-1", 600)
+    second = await ledger.attach_direct(upload.upload_id, ANN, "key", "mp-2", 500)
+    assert (first.multipart_id, first.part_size) == (second.multipart_id, second.part_size) == ("mp-1", 600)
+    for committed, known in ((600, 600), (0, 600), (1000, 1000)):
+        session = await ledger.open_direct(upload.upload_id, ANN, committed=committed)
+        assert session.upload.committed_size == known
+    parts = (
+        Part(number=1, offset=0, size=600, crc32c=1, etag="e1"),
+        Part(number=2, offset=600, size=400, crc32c=2, etag="e2"),
+    )
+    await ledger.seal(upload.upload_id, 1, parts[:1])
+    await ledger.seal(upload.upload_id, 1, parts)
+    session = await ledger.open_direct(upload.upload_id, ANN)
+    assert (session.sealed, session.parts) == (True, parts)
+    upload = await finished(ledger, upload, session.fence)
+    assert upload.state is State.QUEUED
+    again = await ledger.open_direct(upload.upload_id, ANN)
+    assert (again.fence, again.multipart_id, again.parts) == (0, "", ())
+
+
+async def test_bytes_come_in_the_way_that_was_declared(ledger: RedisLedger) -> None:
+    streamed, direct = await created(ledger), await created(ledger, DIRECT)
+    error = await refused(ledger.open_write(direct.upload_id, ANN, 0))
+    assert (error.reason, error.metadata) == (Reason.TRANSFER_MISMATCH, {"transfer": "DIRECT"})
+    for call in (
+        ledger.open_direct(streamed.upload_id, ANN),
+        ledger.attach_direct(streamed.upload_id, ANN, "key", "mp", 600),
+    ):
+        error = await refused(call)
+        assert (error.reason, error.metadata) == (Reason.TRANSFER_MISMATCH, {"transfer": "STREAM"})
+    await ledger.cancel(direct.upload_id, ANN, "")
+    assert (await refused(ledger.open_direct(direct.upload_id, ANN))).reason is Reason.UPLOAD_CANCELLED
+    assert (await refused(ledger.open_direct(direct.upload_id, BOB))).reason is Reason.UPLOAD_NOT_FOUND
 
 
 async def test_an_unknown_size_reserves_part_by_part(ledger: RedisLedger) -> None:

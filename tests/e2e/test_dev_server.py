@@ -9,6 +9,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import redis
@@ -95,13 +96,14 @@ def test_a_killed_child_is_started_again(dev: DevServerProcess, name: str) -> No
         wait_until(lambda: fetches(client.download_url(upload.upload_id)), message="the storage to answer again")
 
 
-@pytest.mark.parametrize("storage", ["local", "s3"])
-def test_data_and_tokens_outlive_a_stop(tmp_path: Path, storage: str) -> None:
+@pytest.mark.parametrize(("storage", "transfer"), [("local", "stream"), ("s3", "direct")])
+def test_data_and_tokens_outlive_a_stop(tmp_path: Path, storage: str, transfer: Literal["stream", "direct"]) -> None:
     data_dir = tmp_path / "data"
     with dev_server(data_dir, "--storage", storage) as server:
         token = server.endpoints["token"]
         with client_of(server) as client:
-            upload = client.upload(b"kept", display_name="kept.txt", wait=True, timeout=30)
+            upload = client.upload(b"kept", display_name="kept.txt", transfer=transfer, wait=True, timeout=30)
+        assert upload.state == UploadState.UPLOAD_STATE_SUCCEEDED
         started = server.descendants()
         assert server.stop() == 0
         assert not [pid for pid in started if alive(pid)]
