@@ -307,11 +307,12 @@ async def test_an_aborted_multipart_is_gone(store: ObjectStore, prefix: str, str
     assert gone.value.reason is Reason.ORIGINAL_MISSING
 
 
-async def test_unfinished_multiparts_are_listed(store: ObjectStore, prefix: str) -> None:
+async def test_unfinished_multiparts_are_listed(store: ObjectStore, prefix: str, strict: bool) -> None:
     begun = sorted([(key, await store.begin_multipart(key)) for key in (prefix + "b/o/1", prefix + "a/o/1")])
     listed = sorted(await all_of(store.list_multiparts(prefix)))
     assert [(found.key, found.multipart_id) for found in listed] == begun
-    assert all(abs(datetime.now(UTC) - found.begun) < timedelta(minutes=1) for found in listed)
+    if strict:  # moto alone tells no true time
+        assert all(abs(datetime.now(UTC) - found.begun) < timedelta(minutes=1) for found in listed)
     assert await all_of(store.list_multiparts(prefix + "a/")) == listed[:1]
     for key, multipart in begun:
         await store.abort_multipart(key, multipart)

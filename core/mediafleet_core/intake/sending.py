@@ -16,7 +16,7 @@ from mediafleet_core.intake.works import Works
 from mediafleet_core.media_types import declared_type
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.parts import MAX_PART_NUMBER, PARTS_IN_FLIGHT, Part
-from mediafleet_core.ports import UploadedPart, WriteSession
+from mediafleet_core.ports import StoredObject, UploadedPart, WriteSession
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import Upload
 
@@ -89,19 +89,35 @@ class PartSender:
             await self._record(await self._store_part(last, self._take_number()), last=True)
         else:
             await self._ledger.seal(self._id, self._fence)
-        named = [UploadedPart(part.number, part.etag, part.crc32c) for part in self.parts]
+        size = sum(part.size for part in self.parts)
         try:
-            try:
-                stored = await self._store.complete_multipart(*self._multipart, named)
-            except MediafleetError as error:
-                if error.reason is not Reason.PART_MISMATCH:
-                    raise
-                stored = await self._store.complete_multipart(*self._multipart, await self._named_anew(error))
+            stored = await self._make_object()
         except MediafleetError as error:
-            raise await self.ending.explained(error) from error
-        if stored.size != sum(part.size for part in self.parts):
+            # The multipart is gone, too, when an earlier Complete succeeded unheard, under ETags not known here.
+            gone = error.reason is Reason.ORIGINAL_MISSING
+            made = await self._store.head(self._multipart[0]) if gone else None
+            if made is None or made.size != size:
+                raise await self.ending.explained(error) from error
+            stored = made
+        if stored.size != size:
             raise MediafleetError(Reason.STORED_OBJECT_CORRUPT, "the stored object has another size than its parts")
         return self._multipart[0]
+
+    async def _make_object(self) -> StoredObject:
+        named = [UploadedPart(part.number, part.etag, part.crc32c) for part in self.parts]
+        try:
+            return await self._store.complete_multipart(*self._multipart, named)
+        except MediafleetError as error:
+            if error.reason is not Reason.PART_MISMATCH:
+                raise
+            mismatch = error
+        try:
+            return await self._store.complete_multipart(*self._multipart, await self._named_anew(mismatch))
+        except MediafleetError as error:
+            if error.reason is not Reason.PART_MISMATCH:
+                raise
+            text = "the storage contradicts itself about the parts of the file"
+            raise MediafleetError(Reason.STORAGE_UNAVAILABLE, text, metadata={"cause": "server_error"}) from error
 
     async def _named_anew(self, mismatch: MediafleetError) -> list[UploadedPart]:
         """The parts under the ETags that the storage lists, for it told others when it took them.

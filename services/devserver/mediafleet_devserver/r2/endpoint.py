@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from werkzeug.wrappers import Response
 
 from mediafleet_devserver.r2.archive import Archive
+from mediafleet_devserver.r2.begun import Begun
 from mediafleet_devserver.r2.contents import make_bucket, s3_application
 from mediafleet_devserver.r2.faults import Fault, FaultKind, Faults, break_connection, lie_about_etag
 from mediafleet_devserver.r2.refusals import Refused
@@ -44,6 +45,7 @@ class R2Endpoint:
         self.faults = Faults()
         self._rules = rules(settings, write_interval)
         self._s3 = s3_application()
+        self._begun = Begun()
         make_bucket(settings.r2_bucket_name)
         self._archive = Archive(data_dir, settings.r2_bucket_name) if data_dir else None
         if self._archive:
@@ -80,6 +82,7 @@ class R2Endpoint:
         environ["HTTP_AUTHORIZATION"] = _SIGNED
         try:
             response = Response.from_app(self._s3, environ, buffered=True)
+            self._begun.correct(request.operation, response)
             if self._archive and response.status_code < 300:
                 self._archive.follow(request)
         except Exception as error:
