@@ -124,14 +124,7 @@ class LocalStore:
 
     async def head(self, key: str) -> StoredObject | None:
         """See `ObjectStore`."""
-        try:
-            file, stored = await self._run(self.open, key)
-        except MediafleetError as error:
-            if error.reason is Reason.ORIGINAL_MISSING:
-                return None
-            raise
-        file.close()
-        return stored
+        return await self._run(self._described, key)
 
     async def read(self, key: str) -> AsyncGenerator[bytes, None]:
         """See `ObjectStore`."""
@@ -286,15 +279,26 @@ class LocalStore:
         etag = _etag_of(multipart_id, parts)
         folder = self._multipart(multipart_id)
         try:
-            self._store(self._begun(key, multipart_id), lambda file: _joined(file, key, folder, parts, etag))
+            stored = self._store(self._begun(key, multipart_id), lambda file: _joined(file, key, folder, parts, etag))
         except MediafleetError as error:
-            if error.reason is not Reason.ORIGINAL_MISSING:
+            if error.reason not in (Reason.ORIGINAL_MISSING, Reason.PART_MISMATCH):
                 raise
-        file, stored = self.open(key)
-        file.close()
-        if stored.etag != etag:
-            raise missing(key)
+            # Whoever completed it meanwhile takes the parts away, once the object stands.
+            made = self._described(key)
+            if made is None or made.etag != etag:
+                raise
+            stored = made
         shutil.rmtree(folder, ignore_errors=True)
+        return stored
+
+    def _described(self, key: str) -> StoredObject | None:
+        try:
+            file, stored = self.open(key)
+        except MediafleetError as error:
+            if error.reason is Reason.ORIGINAL_MISSING:
+                return None
+            raise
+        file.close()
         return stored
 
     def _unfinished(self, prefix: str) -> Sequence[UnfinishedMultipart]:
