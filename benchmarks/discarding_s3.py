@@ -9,6 +9,7 @@ one reads bodies into one buffer again and again. It checks no signature and no 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import sys
 from email.utils import formatdate
@@ -76,13 +77,21 @@ class Bucket:
 
     def _complete(self, key: str, sizes: dict[int, int], body: bytes) -> tuple[int, dict[str, str], bytes]:
         numbers = [int(number) for number in _PART.findall(body)]
-        etag = f'"{len(numbers):032x}-{len(numbers)}"'
+        etag = f'"{_md5(b"".join(map(_digest, numbers)))}-{len(numbers)}"'
         self.objects[key] = (sum(sizes[number] for number in numbers), b"", etag)
         return 200, {}, _xml("CompleteMultipartUploadResult", f"<Key>{key}</Key><ETag>{etag}</ETag>")
 
 
 def _etag(number: int) -> str:
-    return f'"{number:032x}"'
+    return f'"{_digest(number).hex()}"'
+
+
+def _digest(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def _xml(name: str, content: str) -> bytes:
