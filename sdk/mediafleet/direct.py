@@ -36,7 +36,10 @@ MOST_REFUSALS = 3
 """Times that the storage may refuse a part, and a gateway the parts, before it is given up."""
 
 _CHUNK = 1024 * 1024
-_SILENCE = urllib3.Timeout(connect=10.0, read=60.0)
+_PIECE = 128 * 1024
+"""Bytes handed to the socket at a time: each must leave within the connect time-out, on slow lines too."""
+
+_SILENCE = urllib3.Timeout(connect=30.0, read=60.0)
 
 
 async def send_direct(gateways: Gateways, source: FileSource, upload: Upload, report: Report) -> Upload:
@@ -84,7 +87,8 @@ class _Sender:
     def stop(self) -> None:
         """Ends what is under way."""
         self._stopped = True
-        self._fault.cancel()
+        if not self._fault.cancel() and not self._fault.cancelled():
+            self._fault.exception()  # it lost against another failure
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._http.clear()
 
@@ -150,7 +154,8 @@ class _Sender:
     def _body(self, part: UploadPart) -> Iterator[bytes]:
         sent = 0
         for content in self._content(part.number):
-            yield content
+            for start in range(0, len(content), _PIECE):
+                yield content[start : start + _PIECE]
             sent += len(content)
             if self._stopped:
                 raise urllib3.exceptions.HTTPError("stopped")
