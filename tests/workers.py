@@ -69,8 +69,13 @@ class Shop(NamedTuple):
     store: ObjectStore
     queue: DramatiqQueue
 
-    async def bring(self, content: bytes, *, stored: bytes | None = None, **spec: Any) -> Upload:
-        """An upload of `content` that is QUEUED, with its bell rung; `stored` is what the storage really holds."""
+    async def bring(
+        self, content: bytes, *, stored: bytes | None = None, finish_sha256: str | None = None, **spec: Any
+    ) -> Upload:
+        """An upload of `content` that is QUEUED, with its bell rung.
+
+        `stored` is what the storage really holds, `finish_sha256` what was declared with the finish.
+        """
         asked = UploadSpec(**{"display_name": "a.bin", "size_bytes": len(content), **spec})
         upload_id = new_upload_id()
         await self.ledger.create(upload_id, ANN, asked, limits=LIMITS, expires_in=timedelta(days=1))
@@ -78,7 +83,7 @@ class Shop(NamedTuple):
         key = UploadKeys(ANN, upload_id).original(session.fence)
         body = content if stored is None else stored
         await self.store.put(key, [body], crc32c=google_crc32c.value(body))
-        original = Original(key, len(content), google_crc32c.value(content))
+        original = Original(key, len(content), google_crc32c.value(content), finish_sha256)
         upload = await self.ledger.finish(upload_id, session.fence, original, limits=LIMITS, max_attempts=3)
         await self.queue.ring(upload.kind)
         return upload

@@ -46,9 +46,10 @@ class WatchedLedger(Ledger, EventLog, Protocol):
 class Watching:
     """The watchers of one process, and the one reader that serves them."""
 
-    def __init__(self, ledger: WatchedLedger) -> None:
+    def __init__(self, ledger: WatchedLedger, *, most_replayed: int = MOST_REPLAYED) -> None:
         """An async context manager: the reader runs inside it."""
         self._ledger = ledger
+        self._most_replayed = most_replayed
         self._of_upload: defaultdict[UploadId, set[Mailbox]] = defaultdict(set)
         self._of_tenant: defaultdict[TenantId, set[Mailbox]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
@@ -145,7 +146,7 @@ class Watching:
                             last, read = cursor, read + 1
                             if _is_told(box, entry, tenant, which):
                                 yield Message(cursor, entry)
-                            lost = read >= MOST_REPLAYED
+                            lost = read >= self._most_replayed
                             if lost:
                                 break
                     if last is None or lost:

@@ -354,6 +354,24 @@ async def test_an_original_is_not_served_before_it_is_durable(reached: Reached) 
         await dict(calls_on(reached, made.upload_id))["CreateDownloadUrl"](ANN)
 
 
+@pytest.mark.parametrize(
+    "name", ["x" * 256, "\U0001f600" * 64, " ", "\u200b", "a/b", "a\\b", "..", "cv\u202egpj.exe", "a\0"]
+)
+async def test_a_display_name_is_one_that_can_be_saved_and_read(reached: Reached, name: str) -> None:
+    with refused(StatusCode.INVALID_ARGUMENT, Reason.FIELD_INVALID, BadRequest) as refusal:
+        await create(reached, display_name=name)
+    assert refusal.fields == {"spec.display_name"}
+
+
+async def test_a_negative_offset_takes_over_nothing(reached: Reached, redis_url: str) -> None:
+    made = await create(reached)
+    async with ledger_of(redis_url) as ledger:
+        session = await ledger.open_write(UploadId(made.upload_id), TenantId(made.tenant), 0)
+        with refused(StatusCode.INVALID_ARGUMENT, Reason.FIELD_INVALID, BadRequest):
+            await send(reached, chunk(made.upload_id, -1, b"x"))
+        await ledger.writes(UploadId(made.upload_id), session.fence)
+
+
 async def test_a_request_id_names_one_wish(reached: Reached) -> None:
     def wish(name: str) -> pb.CreateUploadRequest:
         return pb.CreateUploadRequest(spec=pb.UploadSpec(display_name=name), request_id="r1")

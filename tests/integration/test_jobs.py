@@ -7,6 +7,7 @@ import io
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -114,8 +115,11 @@ async def test_bytes_that_changed_in_storage_fail(shop: Shop, worker: WorkerProc
     assert codes(failed) == [FailureCode.STORED_OBJECT_CORRUPT] * 2
 
 
-async def test_bytes_that_are_not_what_was_declared_fail_and_are_discarded(shop: Shop, worker: WorkerProcess) -> None:
-    upload = await shop.bring(b"content", checksums=Checksums(sha256="0" * 64))
+@pytest.mark.parametrize("declared", [{"checksums": Checksums(sha256="0" * 64)}, {"finish_sha256": "0" * 64}])
+async def test_bytes_that_are_not_what_was_declared_fail_and_are_discarded(
+    shop: Shop, worker: WorkerProcess, declared: dict[str, Any]
+) -> None:
+    upload = await shop.bring(b"content", **declared)
     failed = await shop.reaches(upload.upload_id, State.FAILED)
     assert codes(failed) == [FailureCode.OBJECT_CHECKSUM_MISMATCH]
     assert (await shop.ledger.usage(ANN)).total.size == 0

@@ -176,6 +176,22 @@ async def test_an_old_cursor_of_many_gets_snapshots(
     assert events == [Snapshot, Snapshot, Snapshot, Heartbeat]
 
 
+async def test_a_watcher_far_behind_gets_snapshots_instead_of_the_whole_log(ledger: RedisLedger) -> None:
+    await created(ledger)
+    old = await ledger.position()
+    for _ in range(4):
+        await created(ledger, tenant=BOB)
+    mine = await created(ledger)
+    async with (
+        Watching(ledger, most_replayed=3) as watching,
+        aclosing(watching.watch_many(ANN, UploadFilter(), after=old, min_interval=SOON, heartbeat=LONG)) as messages,
+    ):
+        first, second, beat = [await anext(messages) for _ in range(3)]
+    assert [type(message.event) for message in (first, second, beat)] == [Snapshot, Snapshot, Heartbeat]
+    assert isinstance(first.event, Snapshot)
+    assert first.event.upload.upload_id == mine.upload_id
+
+
 async def test_a_gap_is_filled_from_the_ledger(ledger: RedisLedger, watching: Watching) -> None:
     upload = await queued(ledger)
     seen: list[Message] = []
