@@ -92,6 +92,7 @@ async def test_asked_again(server: Server, status: int, code: str) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "reason"),
     [
+        (400, "AuthorizationQueryParametersError", Reason.STORAGE_DENIED),
         (401, "Unauthorized", Reason.STORAGE_DENIED),
         (403, "SignatureDoesNotMatch", Reason.STORAGE_DENIED),
         (404, "NoSuchBucket", Reason.STORAGE_DENIED),

@@ -10,22 +10,26 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic import SecretStr
 
 from mediafleet import Client, UploadProgress, UploadState
+from mediafleet import MediafleetError as MediafleetClientError
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.identity import TenantId, UploadId
+from mediafleet_core.intake.crc32c import checksum
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.storage import StorageSettings, open_store
 from mediafleet_devserver.probes import NOT_YET, gateway_serves
 from mediafleet_devserver.redis_server import free_port
 from tests.pictures import scene
+from tests.processes import state
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
@@ -47,6 +51,7 @@ def process(module: str, environment: Mapping[str, str]) -> Iterator[subprocess.
     try:
         yield opened
     finally:
+        opened.send_signal(signal.SIGCONT)
         opened.terminate()
         opened.wait(timeout=20)
 
@@ -142,15 +147,50 @@ def test_a_killed_gateway_leaves_one_whole_object(
         assert multiparts == []
 
 
+def test_a_paused_gateway_wakes_up_and_changes_nothing(gateways: Gateways, tmp_path: Path) -> None:
+    film = tmp_path / "film.bin"
+    film.write_bytes(os.urandom(64 * MIB))
+    (first, paused), (second, _) = gateways.items()
+
+    awake = [True]
+
+    def pause(progress: UploadProgress) -> None:
+        if progress.bytes_sent >= 24 * MIB and awake:
+            awake.pop()
+            paused.send_signal(signal.SIGSTOP)
+
+    def upload(target: str, **more: Any) -> pb.Upload | MediafleetClientError:
+        with Client(target) as client:
+            try:
+                return client.upload(film, request_id="film", transfer="stream", timeout=90, **more)
+            except MediafleetClientError as error:
+                return error
+
+    with ThreadPoolExecutor(1) as thread, Client(second) as client:
+        overtaken = thread.submit(upload, first, progress=pause)
+        wait_until(lambda: state(paused.pid) == "T", 30, "the first gateway to be paused")
+        won = upload(second, wait=True)
+        assert isinstance(won, pb.Upload)
+        assert won.state == UploadState.UPLOAD_STATE_SUCCEEDED
+        there = asyncio.run(stored(won))
+        paused.send_signal(signal.SIGCONT)
+        lost = overtaken.result(timeout=60)
+        assert isinstance(lost, MediafleetClientError) or lost.upload_id == won.upload_id
+        wait_until(lambda: serves(first), 20, "the first gateway to be awake")
+        assert client.get(won.upload_id) == won
+        assert sha256_of(client, won) == hashlib.sha256(film.read_bytes()).hexdigest()
+        assert asyncio.run(stored(won)) == there
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"r2_secret_access_key": SecretStr("x" * 32)}, {"r2_access_key_id": "nobody"}],
-    ids=["secret", "key"],
+    [{"r2_secret_access_key": SecretStr("x" * 32)}, {"r2_access_key_id": "nobody"}, {"r2_region": "nowhere-1"}],
+    ids=["secret", "key", "region"],
 )
 async def test_wrong_credentials_are_refused(wrong: dict[str, SecretStr | str]) -> None:
     store = open_store(StorageSettings(**wrong))  # type: ignore[arg-type]
     with pytest.raises(MediafleetError) as refused:
-        await store.check()
+        await store.put("uploads/local/wrong", [b"x"], crc32c=checksum(b"x"))
     assert refused.value.reason is Reason.STORAGE_DENIED
     await store.close()
 

@@ -29,6 +29,8 @@ _TRY_AGAIN = frozenset({"ClientDisconnect", "IncompleteBody", "RequestTimeout", 
 _DENIED = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "Unauthorized"}
 )
+# Words of several servers for one thing: the signature names another region than theirs.
+_WRONG_REGION = frozenset({"AuthorizationHeaderMalformed", "AuthorizationQueryParametersError", "InvalidRegionName"})
 _TIMEOUTS = (ConnectTimeoutError, ReadTimeoutError)
 _NETWORK = (NoConnectionError, HTTPClientError, IncompleteReadError)
 
@@ -68,6 +70,8 @@ def answered(code: str, status: int, key: str) -> Trouble:
         return Trouble(parts_differ(key))
     if code in {"BadDigest", "XAmzContentChecksumMismatch"}:
         return Trouble(corrupt(key), retry=True)
+    if code in _WRONG_REGION:
+        return Trouble(denied("the object storage is in another region: check R2_REGION"))
     if code in _DENIED or status in {401, 403}:
         return Trouble(denied("the object storage refused access: check the R2 credentials and their rights"))
     if code in _TRY_AGAIN or status >= 500:
