@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
@@ -19,9 +20,9 @@ from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
 from mediafleet_core.parts import Part, Tail
 from mediafleet_core.ports import Original
 from mediafleet_core.progress import WorkProgress
-from mediafleet_core.uploads import TRANSITIONS, State
+from mediafleet_core.uploads import TRANSITIONS, State, Transfer
 from mediafleet_core.usage import Stored
-from tests.ledgers import ANN, LEASE, LIMITS, claimed, created, failed, outcome
+from tests.ledgers import ANN, LEASE, LIMITS, SPEC, claimed, created, failed, outcome
 
 SIZE = 1000
 LEGAL = {(source, step.target) for step in TRANSITIONS.values() for source in step.sources}
@@ -38,6 +39,18 @@ class World:
     async def open_write(self, _: int) -> None:
         session = await self.ledger.open_write(self.id, ANN, 0)
         self.writer = session.fence or self.writer
+
+    async def open_direct(self, tenth: int) -> None:
+        session = await self.ledger.open_direct(self.id, ANN, committed=min(SIZE, 10 * tenth))
+        self.writer = session.fence or self.writer
+
+    async def attach_direct(self, number: int) -> None:
+        session = await self.ledger.attach_direct(self.id, ANN, "o", f"m{number}", SIZE)
+        self.writer = session.fence or self.writer
+
+    async def seal(self, stale: int) -> None:
+        parts = [Part(number=1, offset=0, size=SIZE, crc32c=0, etag="e")]
+        await self.ledger.seal(self.id, self.writer - stale % 2, parts if stale % 3 else None)
 
     async def record_part(self, number: int) -> None:
         part = Part(number=number + 1, offset=self.committed, size=100, crc32c=0, etag="e")
@@ -108,12 +121,12 @@ async def check(world: World, percents: dict[int, float]) -> None:
     assert usage.reserved_bytes == (SIZE if upload.state is State.RECEIVING else 0)
 
 
-async def play(redis_url: str, script: list[tuple[int, int]]) -> None:
+async def play(redis_url: str, transfer: Transfer, script: list[tuple[int, int]]) -> None:
     async with Redis.from_url(redis_url, protocol=2) as redis:
         await redis.flushall()
         ledger = await connect(LedgerSettings(ledger_url=redis_url))
         try:
-            upload = await created(ledger)
+            upload = await created(ledger, msgspec.structs.replace(SPEC, transfer=transfer))
             world, percents = World(ledger, redis, upload.upload_id), defaultdict[int, float](float)
             await ledger.end_lost_leases(LEASE)
             for action, argument in script:
@@ -139,14 +152,15 @@ async def play(redis_url: str, script: list[tuple[int, int]]) -> None:
 
 ACTION = st.tuples(st.integers(0, len(ACTIONS) - 1), st.integers(0, 120))
 HAPPY = [
-    (next(i for i, a in enumerate(ACTIONS) if a.__name__ == name), 0) for name in ("open_write", "finish", "claim")
+    (next(i for i, a in enumerate(ACTIONS) if a.__name__ == name), 0)
+    for name in ("open_write", "attach_direct", "finish", "claim")
 ]
 """Half of the runs start with a job at work, where most of the table lies."""
 
 
 @settings(max_examples=150, deadline=None)
-@given(start=st.sampled_from([[], HAPPY]), script=st.lists(ACTION, max_size=30))
+@given(transfer=st.sampled_from(Transfer), start=st.sampled_from([[], HAPPY]), script=st.lists(ACTION, max_size=30))
 def test_any_order_of_steps_keeps_percent_honest_and_the_books_balanced(
-    redis_url: str, start: list[tuple[int, int]], script: list[tuple[int, int]]
+    redis_url: str, transfer: Transfer, start: list[tuple[int, int]], script: list[tuple[int, int]]
 ) -> None:
-    asyncio.run(play(redis_url, start + script))
+    asyncio.run(play(redis_url, transfer, start + script))
