@@ -47,11 +47,15 @@ class FailureCode(StrEnum):
 
 
 class FailureRule(NamedTuple):
-    """What a code means for people, and how many attempts the work gets before it is final (1 = no retry)."""
+    """What a code means for people, and how many attempts the work gets before it is final (1 = no retry).
+
+    `unstored_step` is the next step where no original is stored, if that makes it another one.
+    """
 
     message: str
     next_step: str
     attempts: int = 1
+    unstored_step: str = ""
 
     @property
     def retryable(self) -> bool:
@@ -108,7 +112,9 @@ RULES: Mapping[FailureCode, FailureRule] = MappingProxyType(
         FailureCode.ENRICHMENT_RATE_LIMITED: FailureRule("The metadata service asked to slow down.", _RETRY, 2),
         FailureCode.ATTEMPTS_EXHAUSTED: FailureRule("Every attempt failed, each for another reason.", _RETRY),
         FailureCode.CANCELLED_BY_CALLER: FailureRule(
-            "The upload was cancelled.", "Retry the upload if the cancel was a mistake."
+            "The upload was cancelled.",
+            "Retry the upload if the cancel was a mistake.",
+            unstored_step="Upload the file again if the cancel was a mistake.",
         ),
         FailureCode.EXPIRED_BEFORE_FINISH: FailureRule(
             "The upload was not finished in time.", "Start a new upload of the file."
@@ -143,6 +149,10 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     def rule(self) -> FailureRule:
         """The words and the attempts of this code."""
         return RULES[self.code]
+
+    def next_step(self, *, stored: bool) -> str:
+        """What to do about it, for people, given whether the original is `stored`: only then a retry is possible."""
+        return self.rule.next_step if stored else self.rule.unstored_step or self.rule.next_step
 
 
 class ProcessingError(Exception):

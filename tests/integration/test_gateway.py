@@ -120,6 +120,22 @@ async def test_a_cancelled_original_can_be_tried_again(reached: Reached) -> None
     assert (again.upload.state, again.upload.progress.series) == (pb.UPLOAD_STATE_QUEUED, 2)
 
 
+async def test_a_cancel_names_a_next_step_that_is_possible(reached: Reached) -> None:
+    received, receiving = await upload(reached), await create(reached)
+    steps = []
+    for made in (received, receiving):
+        request = pb.CancelUploadRequest(upload_id=made.upload_id)
+        steps.append((await reached.uploads.CancelUpload(request, metadata=ANN)).upload.failure.next_step)
+    assert steps == [
+        "Retry the upload if the cancel was a mistake.",
+        "Upload the file again if the cancel was a mistake.",
+    ]
+    watch = reached.uploads.WatchUpload(pb.WatchUploadRequest(upload_id=receiving.upload_id), metadata=ANN)
+    assert (await _read(watch)).snapshot.failure.next_step == steps[1]
+    with refused(StatusCode.FAILED_PRECONDITION, Reason.ORIGINAL_MISSING):
+        await reached.uploads.RetryUpload(pb.RetryUploadRequest(upload_id=receiving.upload_id), metadata=ANN)
+
+
 async def test_a_deleted_upload_is_gone_with_its_bytes(reached: Reached, tmp_path: Path) -> None:
     made = await upload(reached)
     for _ in range(2):

@@ -198,6 +198,14 @@ def test_content_that_contradicts_its_claim_is_refused(
     assert refusal(path, declared, name) is FailureCode.CONTENT_TYPE_MISMATCH
 
 
+def test_an_empty_picture_is_called_empty(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(ProcessingError) as refused:
+        processed(path, "", "a.jpg")
+    assert refused.value.detail == "The file claims to be image/jpeg, but it is empty."
+
+
 @pytest.mark.parametrize(
     ("content", "declared", "name", "found"),
     [

@@ -13,7 +13,7 @@ _TEXTS = {
     Reason.BATCH_SEALED: "the batch takes no more uploads",
     Reason.UPLOAD_EXPIRED: "the upload was not finished in time and has expired",
     Reason.UPLOAD_CANCELLED: "the upload was cancelled",
-    Reason.ORIGINAL_MISSING: "the original is not stored any more; upload the file again",
+    Reason.ORIGINAL_MISSING: "no original is stored; upload the file again",
 }
 
 _WAYS = {"STREAM": "WriteUpload", "DIRECT": "SignUploadParts"}

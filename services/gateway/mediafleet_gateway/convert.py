@@ -76,7 +76,7 @@ def upload_to_proto(upload: Upload) -> pb.Upload:
         attempt=upload.attempt,
         max_attempts=upload.max_attempts,
         next_attempt_time=timestamp(upload.next_attempt_time),
-        failure=failure_to_proto(upload.failure),
+        failure=failure_to_proto(upload.failure, stored=bool(upload.original_key)),
         renditions=map(_rendition, upload.renditions),
         media_info=_media_info(upload.media_info),
         batch_id=spec.batch_id or "",
@@ -111,8 +111,8 @@ def progress_to_proto(progress: Progress) -> pb.Progress:
     )
 
 
-def failure_to_proto(failure: Failure | None) -> pb.Failure | None:
-    """With the words for people; an attempt's evidence is for operators and stays here."""
+def failure_to_proto(failure: Failure | None, *, stored: bool) -> pb.Failure | None:
+    """With the words for people, as they fit an original that is `stored` or not; evidence stays with operators."""
     if failure is None:
         return None
     return pb.Failure(
@@ -120,7 +120,7 @@ def failure_to_proto(failure: Failure | None) -> pb.Failure | None:
         stage=failure.stage,
         retryable=failure.rule.retryable,
         message=failure.rule.message,
-        next_step=failure.rule.next_step,
+        next_step=failure.next_step(stored=stored),
         detail=failure.detail,
         attempts=[
             pb.FailedAttempt(time=timestamp(tried.time), code=tried.code, worker=tried.worker, stage=tried.stage)
@@ -154,7 +154,7 @@ def event_to_proto(message: events.Message, heartbeat: timedelta, upload: Upload
                     attempt=event.attempt,
                     max_attempts=event.max_attempts,
                     next_attempt_time=timestamp(event.next_attempt_time),
-                    failure=failure_to_proto(event.failure),
+                    failure=failure_to_proto(event.failure, stored=upload is None or bool(upload.original_key)),
                 )
             )
         case events.ProgressMade():

@@ -13,7 +13,7 @@ def process(job: PipelineJob, head: bytes, report: Report) -> PipelineResult:
     """The type as found, or else as declared. Raises CONTENT_TYPE_MISMATCH."""
     report(StepProgress(step="sniff", fraction=0.0))
     found = found_type(head)
-    check_claims(job, found)
+    check_claims(job, found, empty=not head)
     declared = canonical(declared_type(job.declared_type, job.display_name))
     vague = not found or found in CONTAINERS or is_camera_raw(job, found)
     content_type = (declared if vague and declared else found) or UNKNOWN_TYPE

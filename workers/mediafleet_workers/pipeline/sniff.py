@@ -52,7 +52,7 @@ def is_camera_raw(job: PipelineJob, found: str) -> bool:
     return declared.startswith("image/x-") or PurePath(job.display_name).suffix.lower() in _CAMERA_RAW
 
 
-def check_claims(job: PipelineJob, found: str) -> None:
+def check_claims(job: PipelineJob, found: str, *, empty: bool = False) -> None:
     """Raise CONTENT_TYPE_MISMATCH if the content is not what the declaration or the file name's extension says.
 
     One supported picture format in place of another is no mismatch: the type that was found goes on record.
@@ -61,7 +61,8 @@ def check_claims(job: PipelineJob, found: str) -> None:
         if not _agree(claim, found):
             raise ProcessingError(
                 FailureCode.CONTENT_TYPE_MISMATCH,
-                f"The file claims to be {claim}, its content is {found or 'of no known type'}.",
+                f"The file claims to be {claim}, "
+                + ("but it is empty." if empty else f"its content is {found or 'of no known type'}."),
             )
 
 
