@@ -86,10 +86,12 @@ class Bench:
         """`python -m module ADDRESS ...`."""
         return self.start([sys.executable, "-m", module, address, *arguments], address)
 
-    def gateway(self, sink: Server | None = None, *, processes: int = 1) -> Server:
+    def gateway(
+        self, sink: Server | None = None, *, processes: int = 1, environment: Mapping[str, str] | None = None
+    ) -> Server:
         """A gateway on local storage, every part fsynced, or on the sink; ready when it serves."""
         address = f"127.0.0.1:{free_port()}"
-        environment = {
+        settings = {
             "MEDIAFLEET_GATEWAY_ADDRESS": address,
             "MEDIAFLEET_GATEWAY_PROCESSES": str(processes),
             "MEDIAFLEET_LEDGER_URL": self._redis,
@@ -98,11 +100,11 @@ class Bench:
             "MEDIAFLEET_STORAGE": "s3" if sink else "local",
         }
         if sink:
-            environment |= {f"R2_{name}": value for name, value in s3_settings(sink).items()}
+            settings |= {f"R2_{name}": value for name, value in s3_settings(sink).items()}
         else:
-            environment["MEDIAFLEET_STORAGE_DIR"] = str(self._folder / "objects")
-            environment["MEDIAFLEET_STORAGE_SIGNING_KEY"] = secrets.token_hex(32)
-        server = self.start([sys.executable, "-m", "mediafleet_gateway"], address, environment)
+            settings["MEDIAFLEET_STORAGE_DIR"] = str(self._folder / "objects")
+            settings["MEDIAFLEET_STORAGE_SIGNING_KEY"] = secrets.token_hex(32)
+        server = self.start([sys.executable, "-m", "mediafleet_gateway"], address, {**settings, **(environment or {})})
         with grpc.insecure_channel(address) as channel:
             grpc.channel_ready_future(channel).result(READY_WITHIN)
         return server

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 
-from mediafleet.errors import Internal, MediafleetError
+from mediafleet.errors import Internal, MediafleetError, RateLimited
 
 FIRST_DELAY = 0.1
 """Seconds before the second try; each further one waits twice as long."""
@@ -45,7 +45,9 @@ class Patience:
         # Half of the delay is left to chance, so that the clients of a lost gateway do not return all at once.
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (self._failures - 1)) * random.uniform(0.5, 1.0)
         if error.retry_after is not None and self._failures >= self._alternatives:
-            delay = max(delay, error.retry_after * random.uniform(1.0, 1.2))
+            asked = error.retry_after * random.uniform(1.0, 1.2)
+            # A gateway at its limit knows when there will be room; of its troubles it knows less.
+            delay = asked if isinstance(error, RateLimited) else max(delay, asked)
         if self._until is None:
             self._until = time.monotonic() + self._seconds
         if delay >= self.left:
