@@ -23,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mediafleet_devserver import tether
 from mediafleet_devserver.redis_server import free_port
 
-START_TIMEOUT = 20.0
+START_TIMEOUT = 60.0
 KINDS = ("account", "container", "object", "proxy")
 
 SERVER = """
