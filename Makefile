@@ -15,6 +15,10 @@ LOCKS := bootstrap.lock requirements.lock redis.lock
 SWIFT := .venv-swift
 PIP := $(RUN) -m pip --disable-pip-version-check -qq
 PIP_LOCKED := --no-compile --no-deps --require-hashes --only-binary :all:
+# Of `make run`, from its command line alone: the environment may use these names for something else.
+FILES :=
+DATA := .mediafleet
+ONCE :=
 
 .PHONY: help setup run test test-long test-s3 check protos protos-baseline bench lock clean
 
@@ -24,22 +28,36 @@ help: ## list the targets
 setup: $(STAMP) ## make $(VENV) from the locks; PYTHON= names the interpreter (3.11 or newer)
 	@:
 
-$(STAMP): $(VENV)/.locked $(MANIFESTS)
+# Whoever had to wait for another make looks again at what is left to do.
+$(STAMP): $(LOCKS) $(MANIFESTS)
+	@python=$$(PYTHON="$(PYTHON)" tools/python.sh) && "$$python" tools/alone.py bootstrap.lock \
+		"Another make is making $(VENV), waiting for it." $(MAKE) -s $(VENV)/.installed
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.locked $(MANIFESTS)
+	@echo "  the distributions of this checkout"
 	@$(PIP) install --no-compile --no-index --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e ./%)
 	@$(RUN) -m pip --disable-pip-version-check check
 	@touch $@
 
 $(VENV)/.locked: $(LOCKS)
+	@echo "Setting up, once: half a minute and 420 MB"
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" tools/venv.sh
 	@$(PIP) install $(PIP_LOCKED) -r bootstrap.lock
+	@echo "  $$(grep -c '^[a-z]' requirements.lock) packages of requirements.lock"
 	@$(PIP) install $(PIP_LOCKED) -r requirements.lock
+	@echo "  a Redis server"
 	@# Apart from the environment, so that the binary shadows no redis-server on PATH.
 	@$(PIP) install $(PIP_LOCKED) --implementation cp --python-version 3.12 \
 		--target $(VENV)/redis -r redis.lock
 	@touch $@
 
-run: $(STAMP) ## start everything on this machine; FILES="a.jpg b.mp4" uploads those, ONCE=1 ends after them
-	@$(RUN) -m mediafleet_devserver.first_run $(if $(ONCE),--once) $(FILES)
+# Names reach the program as they were typed: neither make nor the shell looks into them.
+run: export RUN_FILES := $(value FILES)
+run: export RUN_DATA := $(value DATA)
+run: $(STAMP) ## start everything here; FILES="a.jpg b.mp4" sends those, ONCE=1 ends after them, DATA= names a folder
+	@$(RUN) -m mediafleet_devserver.first_run --data-dir "$$RUN_DATA" --names "$$RUN_FILES" \
+		$(if $(filter-out 0 no false,$(ONCE)),--once)
 
 test: $(STAMP) ## the quick tests
 	@$(RUN) -m pytest -q $(ARGS)

@@ -17,7 +17,8 @@ if ! command -v npm >/dev/null 2>&1 || ! command -v node >/dev/null 2>&1; then
     esac
 fi
 if ! cmp -s tools/package-lock.json "$stamp"; then
-    npm ci --prefix tools --ignore-scripts --no-audit --no-fund --loglevel=error
+    # Within tools/: --prefix would look for npm's global settings there, a mirror or an authority of one's own.
+    (cd tools && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
     cp tools/package-lock.json "$stamp"
 fi
 

@@ -7,5 +7,5 @@ python=$("$(dirname "$0")/python.sh")
     echo "$python lacks the venv module (on Debian: apt install python3-venv)." >&2
     exit 1
 }
-echo "Making $VENV from the locks with $python (about 20 s)"
+echo "  $VENV with $python"
 "$python" -m venv --clear "$VENV"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mediafleet_devserver.options import DevServerError
+from mediafleet_devserver.redis_server import free_port, is_free
 
 
 class DataDir:
@@ -49,8 +50,17 @@ class DataDir:
             write_private(path, kind)
         if (before := path.read_text()) != kind:
             raise DevServerError(
-                f"--storage: {self.path} holds uploads on {before} storage. Use that, or name another --data-dir."
+                f"{self.path} holds uploads on {before} storage. Use that, or name another folder.", "--storage"
             )
+
+    def port(self, name: str) -> int:
+        """A port of loopback that stays the same from one start to the next, unless somebody else has taken it."""
+        path = self.folder("ports") / name
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            if is_free(port := int(path.read_text())):
+                return port
+        write_private(path, str(port := free_port()))
+        return port
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -58,14 +68,14 @@ class DataDir:
         try:
             descriptor = os.open(self.folder() / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise DevServerError(f"--data-dir: cannot use {self.path}: {error.strerror}") from None
+            raise DevServerError(f"cannot use {self.path}: {error.strerror}", "--data-dir") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.read(descriptor, 20).decode() or "unknown"
             raise DevServerError(
-                f"--data-dir: {self.path} is in use by the dev server with pid {owner}. "
-                "Stop that one, or name another folder."
+                f"{self.path} is in use by the dev server with pid {owner}. Stop that one, or name another folder.",
+                "--data-dir",
             ) from None
         else:
             os.truncate(descriptor, 0)

@@ -19,7 +19,7 @@ def run(options: Options) -> int:
     try:
         return run_until_interrupted(_serve(server), 0, server.kill)
     except DevServerError as error:
-        click.echo(f"mediafleet dev: {error}", err=True)
+        click.echo(f"mediafleet dev: {error.flag and error.flag + ': '}{error}", err=True)
         return 1
 
 

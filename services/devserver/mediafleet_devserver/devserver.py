@@ -20,7 +20,7 @@ class DevServer:
     """An async context: inside it every child answers and `endpoints.json` tells where."""
 
     def __init__(self, options: Options, say: Callable[[str], None]) -> None:
-        """`say` gets a line for people whenever a child was started again."""
+        """`say` gets lines for people: what is being started, and later which child was started again."""
         self.data = DataDir(options.data_dir)
         self._options = options
         self._say = say
@@ -87,6 +87,7 @@ class DevServer:
             child.kill()
 
     async def _start(self) -> None:
+        self._say(f"Starting {', '.join(child.name for child in chain.from_iterable(self._layers))} ...")
         redis, *others = self._layers
         await asyncio.gather(*(child.start() for child in redis))
         # The rest needs Redis, and one another only once there is work: together they are ready sooner.

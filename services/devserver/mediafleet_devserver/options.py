@@ -12,7 +12,12 @@ StorageKind = Literal["local", "s3"]
 
 
 class DevServerError(Exception):
-    """The dev server cannot start or go on; the text says why and what to do."""
+    """The dev server cannot start or go on; the text says why and what to do, `flag` which flag it is about."""
+
+    def __init__(self, message: str, flag: str = "") -> None:
+        """`flag` is one of `mediafleet dev`, such as `--data-dir`."""
+        super().__init__(message)
+        self.flag = flag
 
 
 class Options(NamedTuple):

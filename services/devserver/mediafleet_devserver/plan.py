@@ -84,7 +84,8 @@ def _redis(data: DataDir) -> tuple[tuple[ChildSpec, ...], dict[str, str]]:
 
 
 def _storage(options: Options, data: DataDir) -> tuple[ChildSpec, dict[str, str], str]:
-    port = free_port()
+    # The same at the next start: signed URLs hold it.
+    port = data.port("storage")
     url = f"http://{HOST}:{port}"
     python = (sys.executable, "-m")
     if options.storage == "s3":
@@ -146,5 +147,5 @@ def _expect_free(port: int) -> None:
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else "there is no such port"
             raise DevServerError(
-                f"--gateway-port: a gateway cannot listen on {HOST}:{port}: {reason}. Name another first port."
+                f"a gateway cannot listen on {HOST}:{port}: {reason}. Name another first port.", "--gateway-port"
             ) from None

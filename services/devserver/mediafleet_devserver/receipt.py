@@ -7,7 +7,7 @@ import hashlib
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -45,26 +45,32 @@ class Receipt:
         """Processed, and every checksum equal."""
         return self.recorded_equal and all(download.equal for download in self.downloads)
 
+    def ended_before(self, moment: datetime) -> bool:
+        """Whether nothing was left to do then."""
+        outcome = self.outcome
+        return isinstance(outcome, Upload) and outcome.finish_time.ToDatetime(UTC) < moment
+
+    @property
+    def state(self) -> str:
+        """As people read it, in colour where there is some."""
+        name = state_name(self.outcome.state) if isinstance(self.outcome, Upload) else "REFUSED"
+        return click.style(name, fg="green" if self.good else "red")
+
     def lines(self) -> Iterator[str]:
         """For people; a URL has a line to itself."""
-        name = click.style(plain(self.file.name), bold=True)
-        colour = "green" if self.good else "red"
+        title = f"{click.style(plain(self.file.name), bold=True)}  {self.state}"
         if not isinstance(self.outcome, Upload):
-            yield f"{name}  {click.style('REFUSED', fg=colour)}  {self.outcome}"
+            yield f"{title}  {self.outcome}"
             return
         upload = self.outcome
-        yield f"{name}  {click.style(state_name(upload.state), fg=colour)}  {_about(upload)}"
+        yield f"{title}  {_about(upload)}"
         yield f"  upload    {upload.upload_id}"
         if upload.HasField("failure"):
             failure = upload.failure
             yield f"  failure   {failure.code}: {failure.message} {failure.detail}".rstrip()
             yield f"  remedy    {failure.next_step}"
-        whole = upload.finish_time.ToDatetime() - upload.create_time.ToDatetime()
-        stages = [f"{spent.stage} {_seconds(spent.duration.ToTimedelta())}" for spent in upload.stage_timings]
-        yield f"  time      {', '.join([*stages, f'in all {_seconds(whole)}'])}"
         if self.downloads:
-            compared = "sent = recorded = downloaded" if self.good else "DIFFERS"
-            yield f"  checksum  {compared}: SHA-256 {upload.checksums.sha256.hex()}"
+            yield f"  sha-256   {upload.checksums.sha256.hex()}"
         for download in self.downloads:
             yield f"  {download.title}{'' if download.equal else '  DIFFERS'}"
             yield f"    {download.url}"
@@ -108,10 +114,6 @@ def _about(upload: Upload) -> str:
     if image.frames > 1:
         facts.append(f"{image.frames} frames")
     return ", ".join(filter(None, facts))
-
-
-def _seconds(span: timedelta) -> str:
-    return f"{span.total_seconds():.3f} s"
 
 
 def _title(made: Rendition) -> str:

@@ -115,6 +115,17 @@ def free_port() -> int:
     raise RuntimeError("No free port on loopback between 20000 and 32000.")
 
 
+def is_free(port: int) -> bool:
+    """Whether a server could listen there on loopback; connections of an earlier one that still linger do not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from PIL import ExifTags, Image, ImageChops, ImageDraw
 
 
 def make_samples(folder: Path) -> list[Path]:
-    """A turned photo, a transparent drawing, a WebP, an animation, a scan and a text; paths in `folder`."""
+    """A turned photo, a transparent drawing, a WebP, an animation, a scan and a text; paths in `folder`.
+
+    Those that are there stay as they are, so that they are known not to have changed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    return [make(folder) for make in (_photo, _badge, _web_picture, _animation, _scan, _note)]
+    for name, make in SAMPLES.items():
+        if not (folder / name).exists():
+            unfinished = folder / f"unfinished-{name}"
+            make(unfinished)
+            unfinished.replace(folder / name)
+    return [folder / name for name in SAMPLES]
 
 
-def _photo(folder: Path) -> Path:
+def _photo(path: Path) -> None:
     """12 megapixels from a camera held upright: stored on its side, with orientation 6, a time and a place."""
-    path = folder / "sunset.jpg"
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     exif[ExifTags.Base.Make] = "Mediafleet"
@@ -28,28 +36,22 @@ def _photo(folder: Path) -> Path:
     grain = Image.effect_noise((3000, 4000), 14)
     photo = ImageChops.add(_landscape(3000, 4000), Image.merge("RGB", [grain] * 3), offset=-128)
     photo.transpose(Image.Transpose.ROTATE_90).save(path, quality=85, exif=exif)
-    return path
 
 
-def _badge(folder: Path) -> Path:
-    path = folder / "badge.png"
+def _badge(path: Path) -> None:
     picture = Image.new("RGBA", (1200, 1200), (0, 0, 0, 0))
     draw = ImageDraw.Draw(picture)
     draw.ellipse((60, 60, 1140, 1140), fill=(20, 110, 160, 255))
     draw.ellipse((180, 180, 1020, 1020), fill=(250, 200, 60, 160))
     draw.regular_polygon((600, 600, 330), 5, rotation=36, fill=(255, 255, 255, 255))
     picture.save(path)
-    return path
 
 
-def _web_picture(folder: Path) -> Path:
-    path = folder / "lake.webp"
+def _web_picture(path: Path) -> None:
     _landscape(1920, 1280).save(path, quality=80)
-    return path
 
 
-def _animation(folder: Path) -> Path:
-    path = folder / "orbit.gif"
+def _animation(path: Path) -> None:
     frames = []
     for step in range(12):
         angle = 2 * math.pi * step / 12
@@ -60,23 +62,18 @@ def _animation(folder: Path) -> Path:
         draw.circle((240 + 160 * math.cos(angle), 240 + 160 * math.sin(angle)), 24, fill=2)
         frames.append(frame)
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=80, loop=0)
-    return path
 
 
-def _scan(folder: Path) -> Path:
-    path = folder / "scan.tiff"
+def _scan(path: Path) -> None:
     page = Image.new("L", (1240, 1754), 245)
     draw = ImageDraw.Draw(page)
     for line in range(40):
         draw.rectangle((140, 160 + 36 * line, 1100 - 97 * line % 260, 172 + 36 * line), fill=70)
     page.save(path, compression="tiff_lzw", dpi=(150, 150))
-    return path
 
 
-def _note(folder: Path) -> Path:
-    path = folder / "notes.txt"
+def _note(path: Path) -> None:
     path.write_text("Not a medium: stored, hashed and committed without renditions.\n")
-    return path
 
 
 def _landscape(width: int, height: int) -> Image.Image:
@@ -95,3 +92,13 @@ def _landscape(width: int, height: int) -> Image.Image:
         ridge = [(x, base - swing * math.sin(x / width * (5 + 3 * layer) + 2 * layer)) for x in range(0, width + 8, 8)]
         draw.polygon([(0, height), *ridge, (width, height)], fill=colour)
     return picture
+
+
+SAMPLES: Mapping[str, Callable[[Path], None]] = {
+    "sunset.jpg": _photo,
+    "badge.png": _badge,
+    "lake.webp": _web_picture,
+    "orbit.gif": _animation,
+    "scan.tiff": _scan,
+    "notes.txt": _note,
+}
