@@ -6,10 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from grpc import StatusCode
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge, Histogram
 
 from mediafleet_gateway import metrics
 from mediafleet_gateway.interceptors.around import Around, Context, Handler
@@ -22,15 +22,14 @@ class Metrics(Around):
     def __init__(self, methods: Methods) -> None:
         """Creates every series, so that none is missing before its first call."""
         super().__init__(methods)
-        for method in [*methods.values(), UNKNOWN]:
-            _create_series(method)
+        self._series = {method: _Series.of(method) for method in [*methods.values(), UNKNOWN]}
 
     @asynccontextmanager
     async def around(self, method: Method, context: Context) -> AsyncIterator[None]:
         """Counts the start and the end."""
-        in_flight = metrics.IN_FLIGHT.labels(_label(method))
-        metrics.STARTED.labels(*method).inc()
-        in_flight.inc()
+        series = self._series[method]
+        series.started.inc()
+        series.in_flight.inc()
         started = time.perf_counter()
         cancelled = False
         try:
@@ -39,10 +38,10 @@ class Metrics(Around):
             cancelled = True
             raise
         finally:
-            in_flight.dec()
-            if method.type == "unary":
-                metrics.HANDLING.labels(*method).observe(time.perf_counter() - started)
-            metrics.HANDLED.labels(*method, _code(context, cancelled).name).inc()
+            series.in_flight.dec()
+            if series.handling is not None:
+                series.handling.observe(time.perf_counter() - started)
+            series.handled[_code(context, cancelled)].inc()
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """As `Around`; messages are counted where they are parsed and serialised."""
@@ -52,6 +51,26 @@ class Metrics(Around):
             response_serializer=_counting(metrics.SENT.labels(*method), wrapped.response_serializer),
         )
         return counted
+
+
+class _Series(NamedTuple):
+    """The series of one method: looking them up at every call would cost as much as counting."""
+
+    started: Counter
+    in_flight: Gauge
+    handling: Histogram | None
+    handled: dict[StatusCode, Counter]
+
+    @classmethod
+    def of(cls, method: Method) -> Self:
+        metrics.RECEIVED.labels(*method)
+        metrics.SENT.labels(*method)
+        return cls(
+            metrics.STARTED.labels(*method),
+            metrics.IN_FLIGHT.labels(_label(method)),
+            metrics.HANDLING.labels(*method) if method.type == "unary" else None,
+            {code: metrics.HANDLED.labels(*method, code.name) for code in StatusCode},
+        )
 
 
 def _counting(counter: Counter, convert: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
@@ -71,14 +90,3 @@ def _code(context: Context, cancelled: bool) -> StatusCode:
 
 def _label(method: Method) -> str:
     return "unknown" if method is UNKNOWN else method.path.removeprefix("/")
-
-
-def _create_series(method: Method) -> None:
-    metrics.STARTED.labels(*method)
-    metrics.RECEIVED.labels(*method)
-    metrics.SENT.labels(*method)
-    metrics.IN_FLIGHT.labels(_label(method))
-    if method.type == "unary":
-        metrics.HANDLING.labels(*method)
-    for code in StatusCode:
-        metrics.HANDLED.labels(*method, code.name)
