@@ -45,9 +45,10 @@ class Patience:
         # Half of the delay is left to chance, so that the clients of a lost gateway do not return all at once.
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (self._failures - 1)) * random.uniform(0.5, 1.0)
         if error.retry_after is not None and self._failures >= self._alternatives:
-            asked = error.retry_after * random.uniform(1.0, 1.2)
-            # A gateway at its limit knows when there will be room; of its troubles it knows less.
-            delay = asked if isinstance(error, RateLimited) else max(delay, asked)
+            delay = max(delay, error.retry_after * random.uniform(1.0, 1.2))
+        if isinstance(error, RateLimited) and error.retry_after is not None:
+            # A gateway that is full knows when there will be room for this very caller.
+            delay = error.retry_after
         if self._until is None:
             self._until = time.monotonic() + self._seconds
         if delay >= self.left:

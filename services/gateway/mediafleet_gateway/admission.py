@@ -94,7 +94,7 @@ class Room:
         self._forget_arrived()
         so_far = self._clock() - self._entered / max(1, self._in)
         turn = max(self._stay, so_far) * (len(self._due) + 1) / max(1, self._in)
-        delay = min(max(turn, _SHORTEST), _LONGEST) * random.uniform(1.0, 1.5)
+        delay = min(max(turn, _SHORTEST), _LONGEST) * random.uniform(1.0, 1.3)
         heapq.heappush(self._due, self._clock() + delay)
         return delay
 
