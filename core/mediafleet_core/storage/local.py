@@ -220,9 +220,11 @@ class LocalStore:
         def fill_and_describe(file: BinaryIO) -> None:
             nonlocal stored
             etag = fill(file)
-            stored = stored._replace(size=file.tell(), etag=etag, modified=datetime.now(UTC))
+            stored = stored._replace(size=file.tell(), etag=etag)
             record = msgspec.json.encode(msgspec.structs.replace(about, etag=etag))
             file.write(record + _END.pack(len(record), _MAGIC))
+            file.flush()  # nothing is written after this, so the file's time is the one that is read back
+            stored = stored._replace(modified=datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC))
 
         while True:
             try:
