@@ -28,7 +28,7 @@ from mediafleet.v1.uploads_pb2 import (
     WriteUploadRequest,
     WriteUploadResponse,
 )
-from mediafleet.window import PART, SLOW, Window
+from mediafleet.window import Window
 
 CHUNK_SIZE = 1024 * 1024
 """Bytes of one message."""
@@ -207,8 +207,8 @@ class _Stream:
                 self._window.waited(waited)
             elif waited > _HALF_CLOSE_AFTER:
                 return False
-            elif waited > SLOW * self._window.size / PART:
-                self._window.waited(waited)
+            else:
+                self._window.stalled(waited)
         return not self._over.is_set()
 
     def _sent(self, offset: int) -> None:

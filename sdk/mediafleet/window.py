@@ -21,8 +21,13 @@ class Window:
     def __init__(self) -> None:
         self.size = PART
 
+    def stalled(self, seconds: float) -> None:
+        """The window has been full for so long, and nothing became durable."""
+        if seconds > SLOW * self.size / PART:
+            self.size = min(self.size + PART, MOST)
+
     def waited(self, seconds: float) -> None:
-        """The window was full for so long before a part became durable, or still is."""
+        """The window was full for so long before a part became durable."""
         if seconds > SLOW:
             self.size = min(self.size + PART, MOST)
         elif seconds < SLOW / 4:
