@@ -19,6 +19,8 @@ PIP_LOCKED := --no-compile --no-deps --require-hashes --only-binary :all:
 FILES :=
 DATA := .mediafleet
 ONCE :=
+# Of `make test-s3`, likewise.
+OWN :=
 
 .PHONY: help setup run test test-long test-s3 check protos protos-baseline bench lock clean
 
@@ -67,8 +69,8 @@ test-long: $(STAMP) ## all tests, the long ones too
 
 test-s3: $(STAMP) $(if $(OWN),,$(SWIFT)/.ready) ## storage and upload tests on OpenStack Swift; OWN=1 takes the S3 server that R2_* name
 	@MEDIAFLEET_TEST_STORES=environment $(if $(OWN),,$(RUN) -m tests.swift $(SWIFT)) \
-		$(RUN) -m pytest -q tests/conformance/test_object_store.py tests/conformance/test_intake_on_stores.py \
-		tests/e2e/test_s3.py $(ARGS)
+		$(RUN) -m pytest -q --timeout 300 tests/conformance/test_object_store.py \
+		tests/conformance/test_intake_on_stores.py tests/e2e/test_s3.py $(ARGS)
 
 $(SWIFT)/.ready: swift.lock
 	@PYTHON="$(PYTHON)" VENV="$(SWIFT)" tools/venv.sh

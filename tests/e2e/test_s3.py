@@ -76,7 +76,7 @@ def gateways(redis_url: str, tmp_path: Path) -> Iterator[Gateways]:
             told = {**own_metrics(environment), "MEDIAFLEET_GATEWAY_ADDRESS": address}
             started[address] = stack.enter_context(process("mediafleet_gateway", told))
         for address in started:
-            wait_until(lambda address=address: serves(address), 20, "a gateway to serve")  # type: ignore[misc]
+            wait_until(lambda address=address: serves(address), 60, "a gateway to serve")  # type: ignore[misc]
         yield started
 
 
@@ -112,7 +112,7 @@ def test_a_picture_goes_in_and_its_renditions_come_out(gateways: Gateways, tmp_p
     picture = tmp_path / "Größe.png"
     scene(2000, 1500).save(picture)
     with Client(targets=list(gateways)) as client:
-        upload = client.upload(picture, wait=True, timeout=60)
+        upload = client.upload(picture, wait=True, timeout=120)
         assert upload.state == UploadState.UPLOAD_STATE_SUCCEEDED
         assert upload.renditions
         sent = hashlib.sha256(picture.read_bytes()).hexdigest()
@@ -137,7 +137,7 @@ def test_a_killed_gateway_leaves_one_whole_object(
             serving.kill()
 
     with Client(targets=list(gateways)) as client:
-        upload = client.upload(film, transfer=transfer, progress=kill, wait=True, timeout=90)
+        upload = client.upload(film, transfer=transfer, progress=kill, wait=True, timeout=120)
         assert serving.wait() == -signal.SIGKILL
         assert upload.state == UploadState.UPLOAD_STATE_SUCCEEDED
         sent = hashlib.sha256(film.read_bytes()).hexdigest()
@@ -162,7 +162,7 @@ def test_a_paused_gateway_wakes_up_and_changes_nothing(gateways: Gateways, tmp_p
     def upload(target: str, **more: Any) -> pb.Upload | MediafleetClientError:
         with Client(target) as client:
             try:
-                return client.upload(film, request_id="film", transfer="stream", timeout=90, **more)
+                return client.upload(film, request_id="film", transfer="stream", timeout=120, **more)
             except MediafleetClientError as error:
                 return error
 
@@ -174,7 +174,7 @@ def test_a_paused_gateway_wakes_up_and_changes_nothing(gateways: Gateways, tmp_p
         assert won.state == UploadState.UPLOAD_STATE_SUCCEEDED
         there = asyncio.run(stored(won))
         paused.send_signal(signal.SIGCONT)
-        lost = overtaken.result(timeout=60)
+        lost = overtaken.result(timeout=120)
         assert isinstance(lost, MediafleetClientError) or lost.upload_id == won.upload_id
         wait_until(lambda: serves(first), 20, "the first gateway to be awake")
         assert client.get(won.upload_id) == won
