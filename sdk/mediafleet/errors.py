@@ -15,6 +15,8 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 from grpc_status import rpc_status
 
+from mediafleet.unreachable import sentence
+
 DOMAIN = "mediafleet"
 
 
@@ -221,7 +223,7 @@ def from_rpc_error(error: grpc.RpcError) -> MediafleetError:
     reason = info.reason if info.domain == DOMAIN else ""
     family = BY_REASON.get(reason) or BY_CODE.get(code, MediafleetError)
     typed = family(
-        status.message or call.details() or code.name,
+        status.message or sentence(call.details() or code.name),
         reason=reason,
         code=code,
         metadata=info.metadata,

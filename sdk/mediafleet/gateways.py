@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
 Token = str | Callable[[], str]
+
+logger = logging.getLogger("mediafleet")
+"""Tells each try that failed because no gateway answered, at INFO."""
 
 _OPTIONS = [
     # A connection that died silently is noticed within 30 s, and a lost gateway is sought again within 2 s.
@@ -108,6 +112,8 @@ class Gateways:
     def leave(self, gateway: Gateway, error: MediafleetError) -> None:
         """Talks to the next gateway from now on, if `gateway` is away or hangs and nobody has left it yet."""
         gone = isinstance(error, Unavailable | DeadlineExceeded) or (isinstance(error, Internal) and not error.reason)
+        if gone:
+            logger.info("%s", error.message)
         if gone and gateway is self.current:
             self._targets.append(self._targets.pop(0))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +20,9 @@ TOKEN = "secret-token"
 
 
 async def mediafleet(
-    *arguments: str, endpoint: str | None = None, cwd: Path | None = None
+    *arguments: str, endpoint: str | None = None, cwd: Path | None = None, token: str = TOKEN
 ) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": "/nowhere", "MEDIAFLEET_TOKEN": TOKEN, "MEDIAFLEET_ENDPOINT": endpoint or ""}
+    environment = {"PATH": "/nowhere", "MEDIAFLEET_TOKEN": token, "MEDIAFLEET_ENDPOINT": endpoint or ""}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -119,14 +121,63 @@ async def test_commands_on_an_upload() -> None:
     assert "1.2 MB" in usage.stdout
     assert [json.loads(line)["upload_id"] for line in watched.stdout.splitlines()] == ["u-1"] * 4
     assert unknown.returncode == 1
-    assert unknown.stderr.startswith("mediafleet: UPLOAD_NOT_FOUND: ")
+    assert unknown.stderr.startswith("mediafleet: u-2: UPLOAD_NOT_FOUND: ")
     assert unknown.stderr.count("\n") == 1
+
+
+async def test_each_of_several_ids_is_answered() -> None:
+    gateway = ScriptedGateway()
+    gateway.keep("u-1")
+    gateway.keep("u-3")
+    async with serving(gateway) as address:
+        done = await mediafleet("status", "u-1", "u-2", "u-3", endpoint=address)
+    assert done.returncode == 1
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["upload", "u-1", "u-3"]
+    assert done.stderr.startswith("mediafleet: u-2: UPLOAD_NOT_FOUND: ")
+
+
+async def test_a_failure_is_told_with_its_details() -> None:
+    gateway = ScriptedGateway()
+    failure = gateway.keep("u-1").failure
+    failure.code, failure.message, failure.detail = "CORRUPT_MEDIA", "The file is damaged.", "Row 7 is missing."
+    failure.next_step = "Export it again."
+    async with serving(gateway) as address:
+        done = await mediafleet("list", endpoint=address)
+    assert "CORRUPT_MEDIA: The file is damaged. Row 7 is missing. Export it again." in done.stdout
+
+
+async def test_an_empty_list_is_told() -> None:
+    async with serving(ScriptedGateway()) as address:
+        for_people = await mediafleet("list", endpoint=address)
+        for_programs = await mediafleet("list", "--json", endpoint=address)
+    assert (for_people.returncode, for_people.stdout, for_people.stderr) == (0, "", "no uploads\n")
+    assert (for_programs.returncode, for_programs.stdout, for_programs.stderr) == (0, "", "")
+
+
+async def test_a_reader_that_has_enough_ends_it_silently() -> None:
+    gateway = ScriptedGateway()
+    for number in range(40):
+        gateway.keep(f"u-{number}", name="x" * 4000)
+    async with serving(gateway) as address:
+        environment = {"PATH": os.environ["PATH"], "MEDIAFLEET_ENDPOINT": address}
+        process = await asyncio.create_subprocess_shell(
+            f"{shlex.quote(sys.executable)} -m mediafleet.cli list --json | head -n 1",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        stdout, stderr = await process.communicate()
+    assert (stdout.count(b"\n"), stderr) == (1, b"")
 
 
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (["status", "u-1"], "--endpoint"),
+        (["status", "u-1"], "make run"),
+        (["usage", "--endpoint", "127.0.0.1"], "HOST:PORT"),
+        (["usage", "--endpoint", "127.0.0.1:99999"], "HOST:PORT"),
+        (["usage", "--endpoint", "ftp://127.0.0.1:1"], "HOST:PORT"),
+        (["usage", "--endpoint", "[::1"], "HOST:PORT"),
         (["upload", "/no/such/file"], "does not exist"),
         (["upload", __file__, "--label", "nothing"], "label"),
         (["url", "u-1", "--expires-in", "soon"], "span"),
@@ -146,13 +197,42 @@ async def test_dev_server_is_found_by_its_file(tmp_path: Path) -> None:
         (tmp_path / ".mediafleet").mkdir()
         (tmp_path / ".mediafleet" / "endpoints.json").write_text(json.dumps({"gateways": [address], "token": "dev"}))
         assert (await mediafleet("usage", cwd=tmp_path)).returncode == 0
+        assert (await mediafleet("usage", cwd=tmp_path, token="")).returncode == 0
+        assert (await mediafleet("usage", cwd=tmp_path, token="", endpoint=address)).returncode == 0
+    assert gateway.tokens == {f"Bearer {TOKEN}", "Bearer dev"}
+
+
+async def test_a_dev_servers_token_goes_to_no_other_gateway(tmp_path: Path) -> None:
+    gateway = ScriptedGateway()
+    async with serving(gateway) as address:
+        (tmp_path / ".mediafleet").mkdir()
+        known = {"gateways": ["127.0.0.1:1"], "token": "dev"}
+        (tmp_path / ".mediafleet" / "endpoints.json").write_text(json.dumps(known))
+        assert (await mediafleet("usage", cwd=tmp_path, token="", endpoint=address)).returncode == 0
+    assert gateway.tokens == set()
 
 
 async def test_gateway_that_is_away_is_named_in_one_line() -> None:
     done = await mediafleet("usage", "--timeout", "0.3", endpoint="127.0.0.1:1")
     assert done.returncode == 1
-    assert done.stderr.startswith("mediafleet: UNAVAILABLE: no gateway answers (")
+    assert done.stderr.startswith("mediafleet: UNAVAILABLE: no gateway answers at 127.0.0.1:1 (connection refused); ")
     assert done.stderr.count("\n") == 1
+
+
+async def test_a_gateway_that_is_away_for_longer_is_told_once_before_the_end() -> None:
+    done = await mediafleet("usage", "--timeout", "3", endpoint="127.0.0.1:1")
+    lines = done.stderr.splitlines()
+    assert lines[0] == "mediafleet: no gateway answers at 127.0.0.1:1 (connection refused); trying for 3 s"
+    assert len(lines) == 2
+
+
+async def test_wrong_endpoints_have_sentences_of_their_own() -> None:
+    async with serving(ScriptedGateway()) as address:
+        tls = await mediafleet("usage", "--timeout", "0.3", endpoint=f"https://{address}")
+    unknown = await mediafleet("usage", "--timeout", "0.3", endpoint="no-such-host.invalid:8070")
+    assert tls.stderr.startswith(f"mediafleet: UNAVAILABLE: what answers at {address} speaks no TLS; ")
+    assert unknown.stderr.startswith("mediafleet: UNAVAILABLE: the host of no-such-host.invalid:8070 is not known; ")
+    assert (tls.stderr + unknown.stderr).count("\n") == 2
 
 
 def test_help_starts_without_grpc() -> None:

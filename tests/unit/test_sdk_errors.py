@@ -60,6 +60,41 @@ def test_an_unknown_status_is_still_typed() -> None:
     assert (type(error), error.code) == (MediafleetError, grpc.StatusCode.ALREADY_EXISTS)
 
 
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        (
+            (
+                "failed to connect to all addresses; last error: UNKNOWN: ipv6:%5B::1%5D:80: "
+                "Failed to connect to remote host: Connection refused"
+            ),
+            "no gateway answers at [::1]:80 (connection refused)",
+        ),
+        (
+            (
+                "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:80: Tls handshake failed "
+                "(TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1:SSL routines:X:CERTIFICATE_VERIFY_FAILED: self signed: OK"
+            ),
+            "the TLS certificate of 10.0.0.1:80 is not trusted",
+        ),
+        (
+            "failed to connect to all addresses; last error: UNAVAILABLE: ipv4:10.0.0.1:80: Socket closed",
+            "10.0.0.1:80 closes connections at once; if it expects TLS, name it with https://",
+        ),
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:80: something new",
+            "no gateway answers at 10.0.0.1:80 (something new)",
+        ),
+        ("errors resolving a.b:80: [field:x error:y]", "the host of a.b:80 is not known"),
+        ("Socket closed", "the connection to the gateway broke off"),
+        ("in a gateway's own words", "in a gateway's own words"),
+    ],
+)
+def test_what_grpc_tells_of_connections_is_put_into_words(details: str, told: str) -> None:
+    error = from_rpc_error(AioRpcError(grpc.StatusCode.UNAVAILABLE, Metadata(), Metadata(), details))
+    assert (type(error).__name__, error.message) == ("Unavailable", told)
+
+
 def test_every_exported_name_exists() -> None:
     assert all(getattr(mediafleet, name).__name__ for name in mediafleet.__all__ if name != "UploadState")
     assert mediafleet.UploadState.Value("UPLOAD_STATE_SUCCEEDED") == 5

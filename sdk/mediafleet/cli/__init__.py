@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Any
@@ -29,8 +30,8 @@ class Commands(click.Group):
         """Runs a command; what the SDK raises becomes a line on stderr."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # of a reader that has enough, as in `| head`, click says nothing
         except Exception as error:
             from mediafleet.cli.failures import failure_of
 
@@ -48,4 +49,5 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line; exit codes are 0 for success, 1 for a failure, 2 for wrong usage."""
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its warnings repeat what is said here in words
     cli(args=arguments, prog_name="mediafleet")

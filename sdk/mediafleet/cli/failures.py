@@ -28,7 +28,7 @@ NEXT_STEPS = {
 """By reason of the error."""
 
 NEXT_STEPS_BY_CODE = {
-    "UNAVAILABLE": "check the endpoint, and that the gateway runs; then try again",
+    "UNAVAILABLE": "check the endpoint, and that the gateway runs",
     "DEADLINE_EXCEEDED": "try again; --timeout gives it longer",
     "INTERNAL": "try again, and tell the operator if it stays",
 }
@@ -48,10 +48,9 @@ class Failure(click.ClickException):
 def explained(error: MediafleetError) -> str:
     """Reason, message and next step, on one line."""
     step = NEXT_STEPS.get(error.reason) or NEXT_STEPS_BY_CODE.get(error.code.name, "")
-    message = plain(error.message)
-    if error.code.name == "UNAVAILABLE" and not error.reason:
-        message = f"no gateway answers ({message.rpartition(': ')[2]})"
-    message = f"{error.reason or error.code.name}: {message}"
+    if any(violation.field == "upload_id" for violation in error.violations):
+        step = "`mediafleet list` shows the ids there are"
+    message = f"{error.reason or error.code.name}: {plain(error.message)}"
     return f"{message}; {step}" if step else message
 
 
@@ -71,4 +70,5 @@ def why(upload: Upload) -> str:
     if not upload.HasField("failure"):
         return ""
     failure = upload.failure
-    return plain(": ".join(filter(None, (failure.code, failure.message))) + (f" {failure.next_step}".rstrip()))
+    said = " ".join(filter(None, (failure.message, failure.detail, failure.next_step)))
+    return plain(": ".join(filter(None, (failure.code, said))))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from mediafleet.cli.connection import Connection, connected
+from mediafleet.cli.connection import ENDURING, Connection, connected
 from mediafleet.cli.text import labels
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ Outcome: TypeAlias = "Upload | MediafleetError | OSError | FileChanged"
     show_default=True,
     help="Way of the bytes: through the gateway, straight to the storage, or as fits the file.",
 )
-@connected
+@connected(ENDURING)
 def upload(connection: Connection, /, files: tuple[Path, ...], watch: bool, as_json: bool, **spec: Any) -> None:
-    """Send files, five at a time; interrupted ones go on where they were.
+    """Send files; interrupted ones go on where they were.
 
-    Lost connections and gateways are borne. If the command itself was interrupted, run it again: a file that was not
-    changed since, sent with the same options, goes on with its upload, or is shown if it has arrived. Only if that
-    upload failed, was cancelled, expired or was deleted, the file is sent anew.
+    Five are on their way at a time. Lost connections and gateways are borne. If the command itself was interrupted, run
+    it again: a file that was not changed since, sent with the same options, goes on with its upload, or is shown if it
+    has arrived. Only if that upload failed, was cancelled, expired or was deleted, the file is sent anew.
 
     Exit code 0 if every file was accepted (with --watch: processed), 1 if any failed.
     """

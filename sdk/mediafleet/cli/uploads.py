@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import click
 
-from mediafleet.cli.connection import Connection, connected
+from mediafleet.cli.connection import BRIEF, Connection, connected
 from mediafleet.cli.text import labels, span
 
 if TYPE_CHECKING:
@@ -28,14 +28,36 @@ def _print(found: Iterator[Upload], as_json: bool) -> None:
     uploads(found, as_json)
 
 
+def _print_each(upload_ids: tuple[str, ...], call: Callable[[str], Upload], as_json: bool) -> None:
+    """Prints the answer for each id, and on stderr why there is none; exit code 1 if one was refused."""
+    from mediafleet.cli.failures import explained
+    from mediafleet.cli.text import plain
+    from mediafleet.errors import FailedPrecondition, InvalidArgument, NotFound
+
+    refused: list[str] = []
+
+    def answers() -> Iterator[Upload]:
+        for upload_id in upload_ids:
+            try:
+                yield call(upload_id)
+            except (FailedPrecondition, InvalidArgument, NotFound) as error:
+                refused.append(f"mediafleet: {plain(upload_id)}: {explained(error)}")
+
+    _print(answers(), as_json)
+    for line in refused:
+        click.echo(line, err=True)
+    if refused:
+        raise click.exceptions.Exit(1)
+
+
 @click.command(no_args_is_help=True)
 @_ids
 @_json
-@connected
+@connected(BRIEF)
 def status(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> None:
     """Show uploads as they are now."""
     with connection.client() as client:
-        _print((client.get(upload_id) for upload_id in upload_ids), as_json)
+        _print_each(upload_ids, client.get, as_json)
 
 
 @click.command(name="list")
@@ -47,7 +69,7 @@ def status(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -
 @click.option("--text", default="", help="Part of the name.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1))
 @_json
-@connected
+@connected(BRIEF)
 def list_uploads(
     connection: Connection,
     states: tuple[str, ...],
@@ -71,38 +93,46 @@ def list_uploads(
         text=text,
     )
     with connection.client() as client:
-        _print(islice(client.list(wanted, page_size=min(limit, 1000)), limit), as_json)
+        found = islice(client.list(wanted, page_size=min(limit, 1000)), limit)
+        first = next(found, None)
+        if first is not None:
+            _print(chain([first], found), as_json)
+        elif not as_json:
+            click.echo("no uploads", err=True)
 
 
 @click.command(no_args_is_help=True)
 @_ids
 @click.option("--reason", default="", help="Why, for people.")
 @_json
-@connected
+@connected(BRIEF)
 def cancel(connection: Connection, upload_ids: tuple[str, ...], reason: str, as_json: bool) -> None:
     """Stop uploads, also running ones."""
     with connection.client() as client:
-        _print((client.cancel(upload_id, reason=reason) for upload_id in upload_ids), as_json)
+        _print_each(upload_ids, lambda upload_id: client.cancel(upload_id, reason=reason), as_json)
 
 
 @click.command(no_args_is_help=True)
 @_ids
 @_json
-@connected
+@connected(BRIEF)
 def retry(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> None:
     """Queue failed or cancelled uploads again."""
     with connection.client() as client:
-        _print((client.retry(upload_id) for upload_id in upload_ids), as_json)
+        _print_each(upload_ids, client.retry, as_json)
 
 
 @click.command(no_args_is_help=True)
 @_ids
 @_json
-@connected
+@connected(BRIEF)
 def rm(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> None:
-    """Delete uploads with everything that was made from them; prints them as they last were."""
+    """Delete uploads with everything that was made from them.
+
+    Prints them as they last were.
+    """
     with connection.client() as client:
-        _print((client.delete(upload_id) for upload_id in upload_ids), as_json)
+        _print_each(upload_ids, client.delete, as_json)
 
 
 @click.command(no_args_is_help=True)
@@ -110,8 +140,11 @@ def rm(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> No
 @click.option("--rendition", default="", help="Such as small; without it the original.")
 @click.option("--expires-in", callback=span, metavar="SPAN", help="Such as 30m or 12h; 1h by default, at most 24h.")
 @click.option("--attachment", is_flag=True, help="Browsers save the file and do not show it.")
-@connected
+@connected(BRIEF)
 def url(connection: Connection, upload_id: str, rendition: str, expires_in: timedelta | None, attachment: bool) -> None:
-    """Print a URL that downloads the file without credentials; keep it as a secret."""
+    """Print a URL that downloads the file without credentials.
+
+    To be kept as a secret.
+    """
     with connection.client() as client:
         click.echo(client.download_url(upload_id, rendition, expires_in=expires_in, as_attachment=attachment))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from mediafleet.cli.connection import Connection, connected
+from mediafleet.cli.connection import ENDURING, Connection, connected
 
 
 @click.command()
@@ -12,7 +12,7 @@ from mediafleet.cli.connection import Connection, connected
 @click.option("--bucket", "whole_bucket", is_flag=True, help="Of all tenants; needs the scope admin.")
 @click.option("--refresh", is_flag=True, help="Pass by cached figures.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@connected
+@connected(ENDURING)
 def usage(connection: Connection, collection: str, whole_bucket: bool, refresh: bool, as_json: bool) -> None:
     """Show what is stored."""
     from rich.text import Text

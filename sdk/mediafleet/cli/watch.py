@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mediafleet.cli.connection import Connection, connected
+from mediafleet.cli.connection import ENDURING, Connection, connected
 
 if TYPE_CHECKING:
     from mediafleet.v1.uploads_pb2 import Upload, UploadEvent
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("upload_ids", nargs=-1, metavar="[ID]...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per event and line; no bars.")
-@connected
+@connected(ENDURING)
 def watch(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> None:
-    """Follow uploads until they end; without an ID all of the tenant's, until Ctrl-C.
+    """Follow uploads until they end.
+
+    Without an ID it follows all of the tenant's, those to come too, until Ctrl-C.
 
     Exit code 0 if every one succeeded, 1 if any did not.
     """
