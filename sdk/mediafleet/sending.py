@@ -40,7 +40,10 @@ DIRECT_SIZE = 64 * 1024 * 1024
 """Files above so many bytes go straight to the object storage where it can sign."""
 
 _LOOK_AGAIN = 0.01
-"""Seconds between two looks at what is durable, while nothing more may be sent."""
+"""Seconds until the first look at what is durable, when nothing more may be sent; doubled from look to look."""
+
+_LOOK_AT_LEAST = 0.1
+"""Seconds; the longest between two looks."""
 
 _HALF_CLOSE_AFTER = 5.0
 """Seconds without a look that helped, after which the gateway is made to store what it has, a part or not."""
@@ -194,22 +197,30 @@ class _Stream:
 
     def _may_go_on(self, offset: int) -> bool:
         """Waits while the window is full; False if nothing becomes durable, and the stream had better end here."""
-        since = time.monotonic()
-        while offset - self._durable >= self._window.size and not self._over.wait(_LOOK_AGAIN):
-            query = self._gateways.call(
-                lambda gateway: gateway.uploads.QueryWriteStatus, QueryWriteStatusRequest(upload_id=self._upload_id)
-            )
-            status = asyncio.run_coroutine_threadsafe(query, self._loop).result(self._gateways.timeout)
-            waited = time.monotonic() - since
-            if status.committed_size > self._durable:
-                self._durable, since = status.committed_size, time.monotonic()
-                self._source.release(self._durable)
+        since, pause = time.monotonic(), _LOOK_AGAIN
+        while offset - self._durable >= self._window.size and not self._over.wait(pause):
+            committed = asyncio.run_coroutine_threadsafe(self._committed(), self._loop).result()
+            waited, pause = time.monotonic() - since, min(2 * pause, _LOOK_AT_LEAST)
+            if committed > self._durable:
+                self._durable, since, pause = committed, time.monotonic(), _LOOK_AGAIN
+                self._source.release(committed)
                 self._window.waited(waited)
             elif waited > _HALF_CLOSE_AFTER:
                 return False
             else:
                 self._window.stalled(waited)
         return not self._over.is_set()
+
+    async def _committed(self) -> int:
+        """What is durable; where that cannot be told, the stream itself will tell why."""
+        query = QueryWriteStatusRequest(upload_id=self._upload_id)
+        try:
+            status = await self._gateway.uploads.QueryWriteStatus(
+                query, timeout=self._gateways.timeout, metadata=self._gateways.metadata
+            )
+        except grpc.aio.AioRpcError:
+            return self._durable
+        return status.committed_size
 
     def _sent(self, offset: int) -> None:
         if self._over.is_set():
