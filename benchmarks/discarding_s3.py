@@ -20,7 +20,7 @@ import uvloop
 
 _HEAD_END = b"\r\n\r\n"
 _KEPT = 64 << 10
-"""Bytes; larger bodies are only counted."""
+"""Bytes; larger objects are only counted."""
 _BUFFER = 1 << 20
 _PART = re.compile(rb"<PartNumber>(\d+)</PartNumber>")
 
@@ -36,7 +36,7 @@ class Bucket:
     """What is known of objects and multiparts: sizes, and the content of small objects."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, tuple[int, bytes, str]] = {}
+        self.objects: dict[str, tuple[int, bytes, dict[str, str]]] = {}
         self.multiparts: dict[str, dict[int, int]] = {}
 
     def answer(self, request: _Request, size: int, body: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -47,7 +47,8 @@ class Bucket:
             self.multiparts.setdefault(query["uploadId"][0], {})[number] = size
             return 200, {"ETag": _etag(number)}, b""
         if method == "PUT":
-            self.objects[key] = (size, body, _etag(size))
+            kept = {name: value for name, value in request.headers.items() if name.startswith("x-amz-meta-")}
+            self.objects[key] = (size, body, kept | {"ETag": _etag(size)})
             return 200, {"ETag": _etag(size)}, b""
         if method == "POST" and "uploads" in query:
             multipart_id = f"m{len(self.multiparts)}-{len(key)}"
@@ -71,14 +72,14 @@ class Bucket:
             return 204, {}, b""
         if key not in self.objects:
             return 404, {}, _xml("Error", "<Code>NoSuchKey</Code>") if method == "GET" else b""
-        length, content, etag = self.objects[key]
-        about = {"ETag": etag, "Last-Modified": formatdate(usegmt=True)}
+        length, content, kept = self.objects[key]
+        about = kept | {"Last-Modified": formatdate(usegmt=True)}
         return (200, about, content) if method == "GET" else (200, about | {"Content-Length": str(length)}, b"")
 
     def _complete(self, key: str, sizes: dict[int, int], body: bytes) -> tuple[int, dict[str, str], bytes]:
         numbers = [int(number) for number in _PART.findall(body)]
         etag = f'"{_md5(b"".join(map(_digest, numbers)))}-{len(numbers)}"'
-        self.objects[key] = (sum(sizes[number] for number in numbers), b"", etag)
+        self.objects[key] = (sum(sizes[number] for number in numbers), b"", {"ETag": etag})
         return 200, {}, _xml("CompleteMultipartUploadResult", f"<Key>{key}</Key><ETag>{etag}</ETag>")
 
 
@@ -136,7 +137,7 @@ class _Connection(asyncio.BufferedProtocol):
                 self._begin(head)
             assert self._request is not None
             taken = min(self._left, nbytes - at)
-            if self._size <= _KEPT:
+            if self._size <= _KEPT or self._request.method == "POST":
                 self._kept += self._view[at : at + taken]
             at, self._left = at + taken, self._left - taken
             if self._left:

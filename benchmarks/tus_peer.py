@@ -21,7 +21,7 @@ from benchmarks.servers import Bench, Server, free_port
 _OURS = Path(__file__).parent / "tus"
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mediafleet-bench" / "tus"
 _TYPE = "application/offset+octet-stream"
-_SIZE = SIZE // 4
+_SIZE = SIZE // 2
 """Bytes of one upload to the peer, so that a round does not take for ever."""
 
 
