@@ -73,7 +73,7 @@ def test_an_unknown_status_is_still_typed() -> None:
         (
             (
                 "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:80: Tls handshake failed "
-                "(TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1:SSL routines:X:CERTIFICATE_VERIFY_FAILED: self signed: OK"
+                "(TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1:SSL routines:CERTIFICATE_VERIFY_FAILED: self signed: OK"
             ),
             "the TLS certificate of 10.0.0.1:80 is not trusted",
         ),
