@@ -1,4 +1,4 @@
-"""What the README shows runs as printed, in a folder where a dev server keeps its data."""
+"""What the README and the guide to the SDK show runs as printed, in a folder where a dev server keeps its data."""
 
 from __future__ import annotations
 
@@ -52,6 +52,14 @@ def test_python_example(folder: Path) -> None:
     assert len(example.splitlines()) <= 12
     printed = run(sys.executable, "-c", example, folder=folder, path=os.defpath).splitlines()
     assert {line.split()[0] for line in printed} == {"large", "preview", "medium", "small"}
+
+
+def test_guide_to_the_sdk(folder: Path) -> None:
+    blocks: list[str] = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/guide/python.md").read_text(), re.M | re.S)
+    printed = run(sys.executable, "-W", "error", "-c", "\n".join(blocks), folder=folder, path=os.defpath)
+    for said in ("UPLOAD_STATE_FAILED", "UPLOAD_NOT_FOUND", "UPLOAD_STATE_SUCCEEDED", "display_name"):
+        assert said in printed, printed
+    assert "was not taken" not in printed
 
 
 def test_command_line(folder: Path) -> None:

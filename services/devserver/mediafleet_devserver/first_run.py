@@ -10,17 +10,18 @@ from pathlib import Path
 
 import click
 
-from mediafleet import AsyncClient, MediafleetError, Upload, UploadProgress
+from mediafleet import AsyncClient, MediafleetError, UploadProgress
 from mediafleet.cli.bars import Bars
 from mediafleet.cli.output import show as show_table
 from mediafleet.cli.text import plain
+from mediafleet.sources import FileChanged
 from mediafleet_devserver.announcement import WARNING
 from mediafleet_devserver.calls import ready_to_paste
 from mediafleet_devserver.devserver import DevServer
 from mediafleet_devserver.interruption import run_until_interrupted
 from mediafleet_devserver.names import files_named
 from mediafleet_devserver.options import DEFAULT_DATA_DIR, DEFAULT_GATEWAY_PORT, DevServerError, Options
-from mediafleet_devserver.receipt import Receipt, receipt_of
+from mediafleet_devserver.receipt import Outcome, Receipt, receipt_of
 from mediafleet_devserver.redis_server import free_port, is_free
 from mediafleet_devserver.samples import make_samples
 from mediafleet_devserver.summary import summary
@@ -81,7 +82,9 @@ async def _demonstrate(server: DevServer, files: Sequence[Path]) -> list[Receipt
     async with AsyncClient(targets=server.endpoints.gateways, token=server.endpoints.token) as client:
         if kept := [upload.upload_id async for upload in client.list()]:
             _say(f"Found {len(kept)} uploads of earlier runs.")
-        files = files or await asyncio.to_thread(make_samples, server.data.folder("samples"))
+        if not files:
+            _say(f"Sending sample files, made in {server.data.path / 'samples'}")
+            files = await asyncio.to_thread(make_samples, server.data.folder("samples"))
         receipts = await _send(client, files)
     _say("")
     for receipt in receipts:
@@ -104,11 +107,11 @@ async def _send(client: AsyncClient, files: Sequence[Path]) -> list[Receipt]:
             if not live and told != (told := progress.state):
                 _say(f"{plain(file.name)}: {progress.state.lower()}, {progress.percent:.0f} %")
 
-        outcome: Upload | MediafleetError | OSError
+        outcome: Outcome
         async with places:
             try:
                 outcome = await client.upload(file, resume=True, progress=show, wait=True, timeout=GIVE_UP)
-            except (MediafleetError, OSError) as error:
+            except (MediafleetError, OSError, FileChanged) as error:
                 outcome = error
         return await receipt_of(client, file, outcome)
 
@@ -150,9 +153,7 @@ def _conclude(server: DevServer, receipts: Sequence[Receipt], started: datetime,
 
 def _where_it_is(server: DevServer, finished: bool) -> str:
     kept = f"Stopped. The data stays in {server.data.path}"
-    if finished:
-        return f"{kept}; the next start finds it."
-    return f"{kept}, also of files that were on their way: the same command again goes on with them."
+    return kept if finished else f"{kept}\nNot every file was done: the same command again goes on with them."
 
 
 def _usual_port() -> int:

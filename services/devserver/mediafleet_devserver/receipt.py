@@ -9,15 +9,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
 from mediafleet import AsyncClient, MediafleetError, Upload, UploadState
 from mediafleet.cli.text import plain, size
 from mediafleet.progress import state_name
+from mediafleet.sources import FileChanged
 from mediafleet.v1.uploads_pb2 import Rendition
 
 _http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+Outcome: TypeAlias = Upload | MediafleetError | OSError | FileChanged
+"""The upload as it ended, or why there is none."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Receipt:
     """The outcome of one file."""
 
     file: Path
-    outcome: Upload | MediafleetError | OSError
+    outcome: Outcome
     recorded_equal: bool = False
     """Whether the record tells the SHA-256 that the file has here."""
     downloads: tuple[Download, ...] = ()
@@ -76,7 +82,7 @@ class Receipt:
             yield f"    {download.url}"
 
 
-async def receipt_of(client: AsyncClient, file: Path, outcome: Upload | MediafleetError | OSError) -> Receipt:
+async def receipt_of(client: AsyncClient, file: Path, outcome: Outcome) -> Receipt:
     """Downloads the original and every rendition of a processed file, and compares them with what they should be."""
     if not isinstance(outcome, Upload) or outcome.state != UploadState.UPLOAD_STATE_SUCCEEDED:
         return Receipt(file, outcome)

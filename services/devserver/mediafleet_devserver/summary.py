@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mediafleet import Upload
 from mediafleet.cli.text import plain
-from mediafleet_devserver.receipt import Receipt
+from mediafleet_devserver.receipt import Outcome, Receipt
 
 STAGES = ("fetch", "process", "store")
 """Stages of a worker, as the record names them."""
@@ -34,7 +34,7 @@ def summary(receipts: Sequence[Receipt]) -> Table:
     return table
 
 
-def _times(outcome: object) -> Sequence[str]:
+def _times(outcome: Outcome) -> Sequence[str]:
     if not isinstance(outcome, Upload) or not outcome.HasField("finish_time"):
         return [""] * 6
     begun, ended = outcome.create_time.ToDatetime(), outcome.finish_time.ToDatetime()
