@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from rich.console import Console, JustifyMethod
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,17 @@ from mediafleet.v1.uploads_pb2 import Upload
 
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "red"}
 """Of states; every other one has the terminal's own."""
+
+COLUMNS = ("upload", "name", "size", "state", "done", "result")
+NAME = COLUMNS.index("name")
+LEAST_NAME = 12
+"""Columns of the terminal that a name is worth a place in the line for."""
+
+GAP = 2
+"""Between two columns."""
+
+WIDE = 2000
+"""Columns that hold any line."""
 
 
 def json_line(message: Message) -> None:
@@ -31,7 +43,7 @@ def show(table: Table) -> None:
     if console.is_terminal:
         console.print(table)
         return
-    wide = Console(highlight=False, width=400)
+    wide = Console(highlight=False, width=WIDE)
     with wide.capture() as printed:
         wide.print(table)
     for line in printed.get().splitlines():
@@ -39,21 +51,46 @@ def show(table: Table) -> None:
 
 
 def uploads(found: Iterable[Upload], as_json: bool) -> None:
-    """Prints uploads, a line each."""
+    """Prints uploads, a line each; where a terminal is too narrow for that, results have lines of their own below."""
     if as_json:
         for upload in found:
             json_line(upload)
         return
-    table = grid("upload", "name", "size", "state", "done", "result")
-    for upload in found:
-        table.add_row(*row(upload))
-    if table.row_count:
+    rows = [row(upload) for upload in found]
+    table = grid(*COLUMNS)
+    for cells in rows:
+        table.add_row(*cells)
+    console = Console(highlight=False)
+    anywhere = console.options.update(width=WIDE)
+    if rows and console.is_terminal and console.measure(table, options=anywhere).maximum > console.width:
+        _show_narrow(console, rows)
+    elif rows:
         show(table)
+
+
+def _show_narrow(console: Console, rows: Sequence[Sequence[Text]]) -> None:
+    """Results below their uploads, and names too where even those find no room."""
+    widths = [max(len(head), *(cells[place].cell_len for cells in rows)) for place, head in enumerate(COLUMNS)]
+    beside = [place for place, head in enumerate(COLUMNS) if head not in ("name", "result")]
+    room = console.width - sum(widths[place] + GAP for place in beside)
+    if room >= LEAST_NAME:
+        beside.insert(NAME, NAME)
+        widths[NAME] = min(widths[NAME], room)
+    for number, cells in enumerate(rows):
+        line = grid(*(COLUMNS[place] for place in beside))
+        line.show_header = number == 0
+        for column, place in zip(line.columns, beside, strict=True):
+            column.width = widths[place]
+        line.add_row(*(cells[place] for place in beside))
+        console.print(line)
+        for place, cell in enumerate(cells):
+            if cell and place not in beside:
+                console.print(Padding(cell, (0, 0, 0, 4)))
 
 
 def grid(*columns: str) -> Table:
     """A table without frames; names and results give way where a terminal is narrow, what people copy is never cut."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
     for column in columns:
         elastic = column in ("name", "result")
         justify: JustifyMethod = "right" if column in ("size", "objects", "done") else "left"

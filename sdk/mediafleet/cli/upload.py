@@ -51,14 +51,9 @@ def upload(connection: Connection, /, files: tuple[Path, ...], watch: bool, as_j
     # A file that is named twice is one upload, of which the two would deprive each other.
     outcomes = asyncio.run(_upload_all(connection, tuple(dict.fromkeys(files)), watch, as_json, spec))
     if not as_json:
-        from mediafleet.cli.output import grid, row, show
+        from mediafleet.cli.output import uploads
 
-        table = grid("upload", "name", "size", "state", "done", "result")
-        for _, outcome in outcomes:
-            if not isinstance(outcome, Exception):
-                table.add_row(*row(outcome))
-        if table.row_count:
-            show(table)
+        uploads((outcome for _, outcome in outcomes if not isinstance(outcome, Exception)), as_json=False)
         _tell_refused(outcomes)
     if any(_failed(outcome) for _, outcome in outcomes):
         raise click.exceptions.Exit(1)

@@ -1,0 +1,40 @@
+"""Tables of uploads fit the terminal: what people copy is whole, and texts are never broken letter by letter."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mediafleet.cli.output import uploads
+from mediafleet.v1.uploads_pb2 import Upload, UploadState
+
+ID = "0199d1c2-8a4e-7c3a-9d2b-3f6a1c5e7b90"
+MESSAGE = "The content is not what its declared type or file name says, and this is a long sentence about that."
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    failed = Upload(upload_id=ID, display_name="IMG_20260101_123456_holiday.jpg", size_bytes=12)
+    failed.state, failed.progress.percent = UploadState.UPLOAD_STATE_FAILED, 100
+    failed.failure.code, failed.failure.message = "CONTENT_TYPE_MISMATCH", MESSAGE
+    uploads([failed, Upload(upload_id=ID, display_name="b.jpg")], as_json=False)
+    return [re.sub(r"\x1b\[[\d;]*m", "", line).rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("columns", [60, 70, 80, 120])
+def test_results_stand_below_where_the_terminal_is_narrow(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = printed(capsys)
+    assert max(map(len, lines)) <= columns
+    assert sum(line.startswith(ID) for line in lines) == 2
+    below = " ".join(line.strip() for line in lines if line.startswith("    ") and not line.startswith(" " * 8))
+    assert f"CONTENT_TYPE_MISMATCH: {MESSAGE}" in below
+
+
+def test_programs_read_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+    _, first, second = printed(capsys)
+    assert first.endswith(f"CONTENT_TYPE_MISMATCH: {MESSAGE}")
+    assert second.split() == [ID, "b.jpg", "0", "B", "UNSPECIFIED", "0", "%"]
