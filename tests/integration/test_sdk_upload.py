@@ -252,6 +252,18 @@ async def test_next_target_takes_over(gateway: ScriptedGateway, address: str) ->
     assert gateway.content[upload.upload_id] == LARGE
 
 
+@pytest.mark.parametrize("content", [b"small", LARGE])
+async def test_next_target_takes_over_from_one_that_hangs(
+    gateway: ScriptedGateway, address: str, content: bytes
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        targets = ["{}:{}".format(*hanging.getsockname()), address]
+        async with AsyncClient(targets=targets, timeout=1.0) as client:
+            upload = await client.upload(content, display_name="x")
+            assert client.target == address
+    assert gateway.content[upload.upload_id] == content
+
+
 async def test_next_target_is_not_kept_waiting_for_the_one_that_drains(gateway: ScriptedGateway, address: str) -> None:
     draining = ScriptedGateway()
     draining.refusals["GetUpload"].append(Refusal(Code.UNAVAILABLE, "DRAINING", retry_after=3600))
