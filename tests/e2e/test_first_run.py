@@ -142,4 +142,4 @@ def test_what_cannot_be_is_said_in_the_words_of_make(tmp_path: Path) -> None:
 def test_an_interruption_in_between_says_how_to_go_on(tmp_path: Path) -> None:
     said = interrupted(tmp_path / "data", "queued")
     assert "Stopping." in said
-    assert f"{tmp_path / 'data'}\nNot every file was done: the same command again goes on with them." in said
+    assert f"{tmp_path / 'data'}\nNot every file was done: the same command again goes on where it was." in said

@@ -53,7 +53,7 @@ def main(files: tuple[Path, ...], names: str, once: bool, data_dir: Path, gatewa
 
 
 def _hint(about: str) -> str:
-    return " For another folder: make run DATA=other" if about == "DATA" else ""
+    return " For example: make run DATA=other" if about == "DATA" else ""
 
 
 async def _first_run(server: DevServer, files: Sequence[Path], once: bool) -> int:
@@ -153,7 +153,7 @@ def _conclude(server: DevServer, receipts: Sequence[Receipt], started: datetime,
 
 def _where_it_is(server: DevServer, finished: bool) -> str:
     kept = f"Stopped. The data stays in {server.data.path}"
-    return kept if finished else f"{kept}\nNot every file was done: the same command again goes on with them."
+    return kept if finished else f"{kept}\nNot every file was done: the same command again goes on where it was."
 
 
 def _usual_port() -> int:
