@@ -568,7 +568,8 @@ async def test_any_split_overlap_interruption_and_resume_gives_the_same_object(
                 piece = content[offset : min(stop, offset + chunk)]
                 await writer.write(offset, piece, checksum(piece))
             if end == "suspend":
-                assert await writer.suspend() == max(durable, stop)
+                # More, when a part of a dropped writer became durable just before this one took over.
+                assert await writer.suspend() >= max(durable, stop)
             elif end == "abandon":
                 await writer.abandon()
             elif end == "finish":

@@ -56,6 +56,7 @@ class PartSender:
             self._multipart = await self._begin()
         previous = self._under_way[-1] if self._under_way else None
         task = asyncio.create_task(self._store_in_turn(full, self._take_number(), previous))
+        task.add_done_callback(_noted)
         self._under_way.append(task)
         if self._works.budget.take(full.size):
             task.add_done_callback(lambda _: self._works.budget.give_back(full.size))
@@ -176,6 +177,12 @@ class PartSender:
         # asyncio.wait leaves the part alone when this writer is cancelled; awaiting the task would cancel it too.
         await asyncio.wait({self._under_way[0]})
         self._under_way.popleft().result()
+
+
+def _noted(task: asyncio.Task[None]) -> None:
+    """What a part failed with is for the writer to ask; a writer that is gone needs no warning of the loop's."""
+    if not task.cancelled():
+        task.exception()
 
 
 def content_type(upload: Upload) -> str:
