@@ -1,8 +1,26 @@
-"""Client, command line and wire types of mediafleet.
+"""Client of a mediafleet: sends media files in, follows their processing, fetches the results.
 
-`Client` and `AsyncClient` are the whole of it; the messages of `mediafleet.v1` are the data that they take and give.
-Names are imported when they are first used, so that the command line starts without gRPC.
+    from mediafleet import Client, UploadState
+
+    with Client("127.0.0.1:8070", token=token) as client:
+        upload = client.upload("holiday.jpg", wait=True)
+        if upload.state == UploadState.UPLOAD_STATE_SUCCEEDED:
+            print(client.download_url(upload.upload_id, "small"))
+        else:
+            print(upload.failure.message, upload.failure.next_step)
+
+- `Client`, and `AsyncClient` with the same methods for asyncio: `upload` and `upload_many`; `watch`, `watch_many` and
+  `wait`; `get` and `list`; `update`, `cancel`, `retry` and `delete`; `download_url`; `usage`.
+- `Upload`, `UploadEvent`, `UploadFilter`, `UploadState`, `Usage`: the data of those calls, messages of `mediafleet.v1`.
+  `TERMINAL_STATES` are the states in which an upload has ended.
+- `UploadProgress` is what a progress callback gets, `UploadOutcome` what `upload_many` yields.
+- `MediafleetError` is raised by every call that fails; the subclasses tell why. An upload whose processing failed
+  raises nothing: it is an `Upload` with a `failure`.
+
+Lost connections and gateways are borne; each try that failed is logged by the logger `mediafleet`, at INFO.
 """
+
+# Names are imported when they are first used, so that the command line starts without gRPC.
 
 from __future__ import annotations
 
@@ -36,13 +54,14 @@ if TYPE_CHECKING:
         UploadExpired,
     )
     from mediafleet.many import UploadOutcome
-    from mediafleet.progress import UploadProgress
+    from mediafleet.progress import TERMINAL_STATES, UploadProgress
     from mediafleet.v1.uploads_pb2 import Upload, UploadEvent, UploadFilter, UploadState
     from mediafleet.v1.usage_pb2 import Usage
 
 _HOMES = {
     "AsyncClient": "mediafleet.aio",
     "Client": "mediafleet.client",
+    "TERMINAL_STATES": "mediafleet.progress",
     "UploadOutcome": "mediafleet.many",
     "UploadProgress": "mediafleet.progress",
     "Upload": "mediafleet.v1.uploads_pb2",
@@ -53,6 +72,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "TERMINAL_STATES",
     "Aborted",
     "AsyncClient",
     "ChecksumMismatch",
@@ -90,3 +110,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES.get(name, "mediafleet.errors")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -174,6 +174,8 @@ class AsyncClient:
     ) -> AsyncGenerator[pb.UploadEvent, None]:
         """Events of one upload: a snapshot, changes of state, progress; ends after the terminal state or `deleted`.
 
+        `event.WhichOneof("event")` names what an event holds: `snapshot` (an `Upload`), `state_changed` (with `state`
+        and, if that is in `TERMINAL_STATES`, the `upload`), `progress` (with `percent`, `stage`, `step`) or `deleted`.
         `after_cursor` is the `cursor` of an event seen before; `min_interval` the least time between two of progress.
         """
         interval = _duration(min_interval)
@@ -201,7 +203,8 @@ class AsyncClient:
     ) -> AsyncGenerator[pb.UploadEvent, None]:
         """Events of all uploads that match, those to come included, until the caller ends it.
 
-        Snapshots come first and the first heartbeat ends them; each heartbeat carries a cursor worth keeping.
+        `event.WhichOneof("event")` is as in `watch`, or `heartbeat`. Snapshots come first and the first heartbeat ends
+        them; each heartbeat carries a cursor worth keeping.
         """
         interval = _duration(min_interval)
         events = resumed(
@@ -236,7 +239,11 @@ class AsyncClient:
         order_by: str = "",
         page_size: int = 0,
     ) -> AsyncGenerator[pb.Upload, None]:
-        """Every upload that matches, newest first or by `order_by`; pages are fetched as the caller goes on."""
+        """Every upload that matches; pages are fetched as the caller goes on.
+
+        `order_by` is `create_time desc`, newest first and the default, or `create_time`; `page_size` is at most 1000,
+        0 leaves it to the gateway.
+        """
         request = pb.ListUploadsRequest(filter=filter, order_by=order_by, page_size=page_size)
         while True:
             page = await self._gateways.call(lambda gateway: gateway.uploads.ListUploads, request)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from functools import wraps
+from inspect import signature
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
@@ -80,6 +82,9 @@ def _stream(
             if not self._thread.closed:
                 self._thread.run(items.aclose())
 
+    asynchronous = signature(method)
+    returned = re.sub(r"AsyncGenerator\[(.*), None\]", r"Generator[\1, None, None]", asynchronous.return_annotation)
+    stream.__signature__ = asynchronous.replace(return_annotation=returned)  # type: ignore[attr-defined]
     return stream
 
 
@@ -110,7 +115,12 @@ class Client:
         timeout: float = 60.0,
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        """As for `AsyncClient`."""
+        """Names one gateway, or several of which the next is taken when one is away.
+
+        A target is `host:port`, or `https://host:port` for TLS with the system's certificates; `credentials` bring
+        others. `token` may be a function that gives a fresh one for each call. `timeout` is the seconds that one try
+        may take, and that trouble without any progress is borne. Nothing connects yet.
+        """
         self._client = AsyncClient(target, targets=targets, token=token, timeout=timeout, credentials=credentials)
         self._thread = _LoopThread()
 
@@ -128,7 +138,7 @@ class Client:
 
     @property
     def target(self) -> str:
-        """As for `AsyncClient`."""
+        """The gateway that is talked to now, as it was named."""
         return self._client.target
 
     upload = _call(AsyncClient.upload)

@@ -10,7 +10,7 @@ from mediafleet.v1.uploads_pb2 import Upload, UploadEvent, UploadState
 SENDING_PERCENT = 30.0
 """Share of the way that the gateway gives to receiving; before it answers, the client counts the same way."""
 
-TERMINAL = frozenset(
+TERMINAL_STATES = frozenset(
     {
         UploadState.UPLOAD_STATE_SUCCEEDED,
         UploadState.UPLOAD_STATE_FAILED,
@@ -18,6 +18,7 @@ TERMINAL = frozenset(
         UploadState.UPLOAD_STATE_EXPIRED,
     }
 )
+"""Of these an upload gets out only by a retry."""
 
 
 class UploadProgress(NamedTuple):
@@ -117,7 +118,7 @@ def is_last(event: UploadEvent) -> bool:
     """Whether WatchUpload says no more after this."""
     match event.WhichOneof("event"):
         case "snapshot":
-            return event.snapshot.state in TERMINAL
+            return event.snapshot.state in TERMINAL_STATES
         case "state_changed":
-            return event.state_changed.state in TERMINAL
+            return event.state_changed.state in TERMINAL_STATES
     return event.HasField("deleted")

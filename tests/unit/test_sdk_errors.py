@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pydoc
+from inspect import signature
+
 import grpc
 import pytest
 from grpc.aio import AioRpcError, Metadata
@@ -96,5 +99,22 @@ def test_what_grpc_tells_of_connections_is_put_into_words(details: str, told: st
 
 
 def test_every_exported_name_exists() -> None:
-    assert all(getattr(mediafleet, name).__name__ for name in mediafleet.__all__ if name != "UploadState")
+    assert set(mediafleet.__all__) <= set(dir(mediafleet))
+    assert all(getattr(mediafleet, name) for name in mediafleet.__all__)
     assert mediafleet.UploadState.Value("UPLOAD_STATE_SUCCEEDED") == 5
+    assert mediafleet.UploadState.UPLOAD_STATE_FAILED in mediafleet.TERMINAL_STATES
+    assert mediafleet.UploadState.UPLOAD_STATE_QUEUED not in mediafleet.TERMINAL_STATES
+
+
+def test_help_on_the_package_shows_its_names() -> None:
+    text = pydoc.plain(pydoc.render_doc(mediafleet))
+    assert "class Client" in text
+    assert "class QuotaExceeded" in text
+    assert "TERMINAL_STATES" in text
+
+
+@pytest.mark.parametrize("name", ["watch", "watch_many", "list", "upload_many"])
+def test_streams_of_the_synchronous_client_are_plain_generators(name: str) -> None:
+    ours, theirs = signature(getattr(mediafleet.Client, name)), signature(getattr(mediafleet.AsyncClient, name))
+    assert list(ours.parameters) == list(theirs.parameters)
+    assert theirs.return_annotation == f"Async{ours.return_annotation.removesuffix(', None]')}]"

@@ -85,7 +85,7 @@ def _doing(progress: UploadProgress) -> str:
     if upload.HasField("next_attempt_time"):
         return f"attempt {upload.attempt} of {upload.max_attempts} failed, waits"
     if progress.percent >= 100:
-        return progress.state.lower()
+        return progress.state
     words = [progress.stage or "sending", upload.progress.step]
     if upload.attempt > 1:
         words.append(f"(attempt {upload.attempt} of {upload.max_attempts})")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from mediafleet.cli.failures import why
 from mediafleet.cli.text import plain, size
-from mediafleet.progress import TERMINAL, state_name
+from mediafleet.progress import TERMINAL_STATES, state_name
 from mediafleet.v1.uploads_pb2 import Upload
 
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "red"}
@@ -120,6 +120,6 @@ def result(upload: Upload) -> str:
         return why(upload)
     if upload.renditions:
         return ", ".join(f"{plain(each.name)} {each.width}x{each.height}" for each in upload.renditions)
-    if upload.state in TERMINAL:
+    if upload.state in TERMINAL_STATES:
         return ""
     return plain(" ".join(filter(None, (upload.progress.stage, upload.progress.step))))

@@ -61,11 +61,27 @@ def status(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -
 
 
 @click.command(name="list")
-@click.option("--state", "states", multiple=True, type=click.Choice(STATES, case_sensitive=False))
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS, case_sensitive=False))
-@click.option("--collection", default="")
-@click.option("--batch", "batch_id", default="", metavar="ID")
-@click.option("--label", "labels", multiple=True, callback=labels, metavar="KEY=VALUE")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(STATES, case_sensitive=False),
+    metavar="STATE",
+    help=f"{', '.join(STATES[:-1])} or {STATES[-1]}; may be repeated, for any of them.",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(KINDS, case_sensitive=False),
+    metavar="KIND",
+    help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}; may be repeated, for any of them.",
+)
+@click.option("--collection", default="", help="In this collection.")
+@click.option("--batch", "batch_id", default="", metavar="ID", help="In this batch.")
+@click.option(
+    "--label", "labels", multiple=True, callback=labels, metavar="KEY=VALUE", help="With this mark; may be repeated."
+)
 @click.option("--text", default="", help="Part of the name.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1))
 @_json
