@@ -75,7 +75,7 @@ def plot(samples: list[Sample], title: str) -> str:
     rows += [text(x(last * part / 4), bottom + 18, f"{last * part / 4:.0f} s") for part in range(5)]
     rows += [
         across(GOAL, 'stroke="#c33" stroke-dasharray="6 4"'),
-        text(right, y(GOAL) - 6, f"goal: {GOAL // _MIB} MiB", 'text-anchor="end" fill="#c33"'),
+        text(right, y(GOAL) + 14, f"goal: {GOAL // _MIB} MiB", 'text-anchor="end" fill="#c33"'),
         f'<polyline points="{" ".join(f"{x(at)},{y(size)}" for at, size in samples)}" {_LINE}/>',
         "</svg>",
     ]

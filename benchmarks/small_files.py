@@ -18,7 +18,7 @@ from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 
 CONTENT = os.urandom(200_000)
-FILES = 400
+FILES = 200
 AT_ONCE = 8
 
 
