@@ -19,6 +19,7 @@ from mediafleet_core.intake.crc32c import checksum
 from mediafleet_core.storage import Backend, StorageSettings
 from mediafleet_devserver.r2 import R2Endpoint, R2Settings, serving
 from mediafleet_devserver.r2.faults import Fault
+from mediafleet_devserver.r2.operations import Operation
 from mediafleet_devserver.r2.request import S3Request
 from mediafleet_gateway.bootstrap import Settings
 from tests.gateways import ANN, Metadata, Reached, settings
@@ -31,11 +32,12 @@ PART = 5 << 20
 
 
 class Bucket(R2Endpoint):
-    """A bucket of its own on a strict endpoint, which counts the requests it gets by operation."""
+    """A bucket of its own on a strict endpoint, which counts the requests it gets by operation, and notes the parts."""
 
     def __init__(self) -> None:
         self.name = f"direct-{uuid.uuid4().hex[:12]}"
         self.asked: Counter[str] = Counter()
+        self.parts: list[int] = []
         self.url = ""
         known = R2Settings(r2_bucket_name=self.name, r2_access_key_id="id", r2_secret_access_key=SecretStr("secret"))
         super().__init__(known, write_interval=timedelta(0))
@@ -44,6 +46,8 @@ class Bucket(R2Endpoint):
         """See WSGI."""
         request = S3Request.read(environ)
         self.asked[str(request.operation)] += 1
+        if request.operation is Operation.UPLOAD_PART:
+            self.parts.append(int(request.parameters["partNumber"]))
         return super().__call__(environ, start_response)
 
     def plan(self, *faults: Fault) -> None:

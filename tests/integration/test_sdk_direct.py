@@ -133,11 +133,12 @@ async def test_another_process_goes_on_after_a_crash(
     request = pb.SignUploadPartsRequest(upload_id=begun.upload_id)
     durable = (await reached.uploads.SignUploadParts(request, metadata=ANN)).durable_parts
     assert durable
-    r2.asked.clear()
+    r2.parts.clear()
     upload = await client.upload(path, transfer="direct", request_id="film")
     assert upload.upload_id == begun.upload_id
     assert await stored(store, upload) == FILE
-    assert r2.asked[Operation.UPLOAD_PART] == PARTS - len(durable)
+    # What was on its way when the process died may arrive late; what was durable is not sent again.
+    assert not {part.number for part in durable} & set(r2.parts)
     again = await client.upload(path, transfer="direct", request_id="film")
     assert again.upload_id == begun.upload_id
 
