@@ -35,9 +35,9 @@ from mediafleet_devserver.options import DEFAULT_DATA_DIR, DEFAULT_GATEWAY_PORT,
     help="A folder, or an S3 server with the rules of Cloudflare R2.",
 )
 def dev(data_dir: Path, gateway_port: int, gateways: int, workers: int, storage: StorageKind) -> None:
-    """Run everything on this machine: gateways, workers, storage and Redis. Not for production.
+    """Run everything on this machine, not for production.
 
-    When all of it answers, DATA_DIR/endpoints.json tells addresses, tokens and pids.
+    That is gateways, workers, storage and Redis. When all of it answers, DATA_DIR/endpoints.json tells addresses, tokens and pids.
     """
     from mediafleet_devserver.dev import run
 
