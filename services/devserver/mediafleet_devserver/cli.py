@@ -37,7 +37,8 @@ from mediafleet_devserver.options import DEFAULT_DATA_DIR, DEFAULT_GATEWAY_PORT,
 def dev(data_dir: Path, gateway_port: int, gateways: int, workers: int, storage: StorageKind) -> None:
     """Run everything on this machine, not for production.
 
-    That is gateways, workers, storage and Redis. When all of it answers, DATA_DIR/endpoints.json tells addresses, tokens and pids.
+    That is gateways, workers, storage and Redis. When all of it answers, DATA_DIR/endpoints.json tells addresses,
+    tokens and pids.
     """
     from mediafleet_devserver.dev import run
 
