@@ -8,8 +8,8 @@ PART = 8 * 1024 * 1024
 MOST = 4 * PART
 """Bytes; a gateway has no more parts under way than one that fills and three that are stored."""
 
-SLOW = 0.2
-"""Seconds for which a part may hold up the next one: about 40 MB/s."""
+SLOW = 1.0
+"""Seconds for which a part may hold up the next one."""
 
 
 class Window:
