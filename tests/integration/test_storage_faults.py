@@ -35,9 +35,6 @@ from tests.waiting import eventually
 MIB = 1 << 20
 TENANT = TenantId("ann")
 SEED = 20
-SHARE = 0.1
-"""Of the storage's answers that each kind of trouble spoils."""
-
 RIGHT_REASONS = {"STORAGE_UNAVAILABLE", "STORED_OBJECT_CORRUPT"}
 
 
@@ -77,9 +74,9 @@ async def place(redis_url: str, redis_client: Redis, tmp_path: Path) -> AsyncIte
         yield Place(client, ledger, store, behind.faults, house)
 
 
-def planned() -> list[Fault]:
-    """Each kind of trouble for its share of requests."""
-    return [Fault(kind=kind, probability=SHARE, seed=SEED + n, seconds=1.0) for n, kind in enumerate(FaultKind)]
+def planned(share: float) -> list[Fault]:
+    """Each kind of trouble for this share of requests."""
+    return [Fault(kind=kind, probability=share, seed=SEED + n, seconds=1.0) for n, kind in enumerate(FaultKind)]
 
 
 async def send_all(place: Place, contents: list[bytes], at_once: int) -> Counter[str]:
@@ -127,12 +124,12 @@ async def check_what_is_left(place: Place, contents: list[bytes]) -> int:
     return len(uploads)
 
 
-async def survive(place: Place, small: int, large: int) -> Counter[str]:
+async def survive(place: Place, share: float, small: int, large: int) -> Counter[str]:
     chance = random.Random(SEED)
     contents = [chance.randbytes(chance.randrange(1, 300_000)) for _ in range(small)]
     contents += [chance.randbytes(chance.randrange(6 * MIB, 12 * MIB)) for _ in range(large)]
     chance.shuffle(contents)
-    place.faults.plan(planned())
+    place.faults.plan(planned(share))
     ends = await send_all(place, contents, at_once=16)
     place.faults.plan([])
     await tidy(place)
@@ -142,14 +139,14 @@ async def survive(place: Place, small: int, large: int) -> Counter[str]:
 
 
 async def test_a_storage_full_of_faults_spoils_no_upload(place: Place) -> None:
-    ends = await survive(place, small=10, large=1)
-    assert ends["ok"] >= 8
+    ends = await survive(place, share=0.05, small=20, large=1)
+    assert ends["ok"] >= 18
 
 
 @pytest.mark.long
 @pytest.mark.timeout(400)
 async def test_two_hundred_uploads_into_a_storage_full_of_faults(place: Place) -> None:
-    ends = await survive(place, small=175, large=25)
+    ends = await survive(place, share=0.1, small=175, large=25)
     assert ends["ok"] >= 180
     assert set(place.faults.struck) == set(FaultKind)
 
