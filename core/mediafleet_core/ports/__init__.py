@@ -1,0 +1,52 @@
+"""What mediafleet needs from the world: small async protocols. Adapters live in `ledger`, `storage` and `queue`.
+
+Every method may raise `MediafleetError`: LEDGER_UNAVAILABLE, STORAGE_UNAVAILABLE or STORAGE_DENIED when the other side
+is away or refuses, besides the reasons it names.
+"""
+
+from mediafleet_core.ports.caller import CallerLedger
+from mediafleet_core.ports.event_log import EventLog, History
+from mediafleet_core.ports.housekeeping import HousekeepingLedger, Sweep
+from mediafleet_core.ports.intake import IntakeLedger, Original, RequestKey, WriteSession
+from mediafleet_core.ports.job_queue import JobQueue
+from mediafleet_core.ports.ledger import Ledger
+from mediafleet_core.ports.object_store import (
+    Chunks,
+    ObjectStore,
+    SignedPut,
+    StoredObject,
+    StoredPart,
+    UnfinishedMultipart,
+    UploadedPart,
+)
+from mediafleet_core.ports.reading import Page, ReadingLedger, UploadFilter
+from mediafleet_core.ports.work import AttemptFailed, Claim, Outcome, Verdict, WorkLedger
+
+__all__ = [
+    "AttemptFailed",
+    "CallerLedger",
+    "Chunks",
+    "Claim",
+    "EventLog",
+    "History",
+    "HousekeepingLedger",
+    "IntakeLedger",
+    "JobQueue",
+    "Ledger",
+    "ObjectStore",
+    "Original",
+    "Outcome",
+    "Page",
+    "ReadingLedger",
+    "RequestKey",
+    "SignedPut",
+    "StoredObject",
+    "StoredPart",
+    "Sweep",
+    "UnfinishedMultipart",
+    "UploadFilter",
+    "UploadedPart",
+    "Verdict",
+    "WorkLedger",
+    "WriteSession",
+]

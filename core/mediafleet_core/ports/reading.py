@@ -1,0 +1,76 @@
+"""The ledger for readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from mediafleet_core.identity import TenantId, UploadId
+from mediafleet_core.media_types import MediaKind
+from mediafleet_core.uploads import (
+    State,
+    Upload,
+)
+from mediafleet_core.usage import Usage
+
+
+class UploadFilter(NamedTuple):
+    """Which uploads; empty fields do not restrict. Times are half open: created at or after, and before."""
+
+    states: frozenset[State] = frozenset()
+    kinds: frozenset[MediaKind] = frozenset()
+    collection: str = ""
+    batch_id: str = ""
+    labels: Mapping[str, str] = {}
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    text: str = ""
+
+    def covers(self, upload: Upload) -> bool:
+        """Whether the upload is among those asked for, its state included."""
+        return (
+            (not self.states or upload.state in self.states)
+            and (not self.kinds or upload.kind in self.kinds)
+            and (not self.collection or upload.spec.collection == self.collection)
+            and (not self.batch_id or upload.spec.batch_id == self.batch_id)
+            and all(upload.labels.get(name) == value for name, value in self.labels.items())
+            and (self.created_from is None or upload.create_time >= self.created_from)
+            and (self.created_before is None or upload.create_time < self.created_before)
+            and (not self.text or self.text.casefold() in upload.spec.display_name.casefold())
+        )
+
+
+class Page(NamedTuple):
+    """One page of a listing: `next_after` continues it, "" at the end; `total` counts all that the filter covers."""
+
+    uploads: tuple[Upload, ...]
+    next_after: str
+    total: int
+
+
+class ReadingLedger(Protocol):
+    """Records, listings and counters; reads change nothing."""
+
+    async def get(self, upload_id: UploadId, tenant: TenantId | None = None) -> Upload:
+        """The record. Raises UPLOAD_NOT_FOUND, also for another tenant's."""
+
+    async def list(
+        self,
+        tenant: TenantId,
+        which: UploadFilter,
+        *,
+        limit: int,
+        after: str = "",
+        oldest_first: bool = False,
+    ) -> Page:
+        """A page in order of creation, newest first unless asked otherwise; no row that stays is skipped or repeated.
+
+        `total` is exact for at most one restriction besides time, and an upper bound otherwise.
+        """
+
+    async def usage(self, tenant: TenantId, collection: str = "") -> Usage:
+        """Bytes and objects of a tenant, or of one of its collections."""
+
+    async def check(self) -> None:
+        """Raise LEDGER_UNAVAILABLE if the ledger does not answer."""
