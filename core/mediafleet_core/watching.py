@@ -1,8 +1,6 @@
 """Watching: a snapshot or a replay, then the tail until the terminal message.
 
-One `Watching` per process reads the event log and the progress channel once for all its watchers. A watcher subscribes
-before it reads the ledger, and drops what it has seen by sequence, so nothing falls between the two.
-"""
+One `Watching` per process reads the event log and the progress channel once for all its watchers, and not at all XX"""
 
 from __future__ import annotations
 
@@ -11,6 +9,7 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
@@ -54,10 +53,12 @@ class Watching:
         self._of_tenant: defaultdict[TenantId, set[Mailbox]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
         self._place: Cursor | None = None
+        """Up to where the log was read for the watchers; None while there are none."""
+        self._placed = asyncio.Event()
+        self._placing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        """Start reading at the end of the event log. Raises LEDGER_UNAVAILABLE."""
-        self._place = await self._ledger.position()
+        """Ready for watchers."""
         self._tasks = [asyncio.create_task(self._read_changes()), asyncio.create_task(self._read_progress())]
         return self
 
@@ -88,6 +89,7 @@ class Watching:
         `after` resumes without loss or repeats; a cursor that cannot do so gives a snapshot. Raises UPLOAD_NOT_FOUND.
         """
         with _subscribed(self._of_upload, upload_id) as box:
+            await self._read_on()
             history = await self._ledger.history(upload_id, tenant)
             last = history.entries[-1][0]
             if after is not None and await self._knows(after) and _reaches_back(history, after):
@@ -102,6 +104,7 @@ class Watching:
             if history.upload.state.terminal and not box.changes:
                 return
             ticks = _Ticks(min_interval, heartbeat)
+            ended = False
             while True:
                 if box.gap:
                     box.gap = False
@@ -110,8 +113,9 @@ class Watching:
                     last, entry = box.changes.popleft()
                     if box.first_time(upload_id, entry.sequence):
                         yield Message(last, entry)
-                        if _is_end(entry) and not box.changes:
-                            return
+                        ended = _is_end(entry)
+                if ended:
+                    return
                 if ticks.progress_due():
                     for made in box.take_progress():
                         yield Message(last, made)
@@ -134,6 +138,7 @@ class Watching:
         and kinds say which uploads belong; `states` says which of their changes are told.
         """
         with _subscribed(self._of_tenant, tenant) as box:
+            await self._read_on()
             last = after
             box.gap = True
             ticks = _Ticks(min_interval, heartbeat)
@@ -211,15 +216,33 @@ class Watching:
             if not after:
                 return
 
+    async def _read_on(self) -> None:
+        """From now on the log is read: a watcher that has subscribed misses nothing that comes after this."""
+        async with self._placing:
+            if self._place is None:
+                self._place = await self._ledger.position()
+                self._placed.set()
+
     async def _read_changes(self) -> None:
-        while self._place is not None:
+        while True:
+            if self._place is None:
+                await self._placed.wait()
             try:
-                async for cursor, entry in self._ledger.tail(self._place):
-                    self._place = cursor
-                    for box in self._boxes(entry):
-                        box.put(cursor, entry)
+                await self._read_while_watched()
             except MediafleetError:
                 await self._find_place()
+
+    async def _read_while_watched(self) -> None:
+        assert self._place is not None
+        async with aclosing(self._ledger.tail(self._place)) as entries:
+            async for cursor, entry in entries:
+                self._place = cursor
+                for box in self._boxes(entry):
+                    box.put(cursor, entry)
+                if not (self._of_upload or self._of_tenant):
+                    self._place = None
+                    self._placed.clear()
+                    return
 
     async def _find_place(self) -> None:
         """After an outage: go on from the same place, or, where the log does not know it, at its end with a gap."""

@@ -29,6 +29,8 @@ from mediafleet_core.uploads import Checksums, State, Transfer, Upload, UploadSp
 _REPEATED_CALL = 3.0
 """Seconds, or up to twice as many, that one of several equal calls is given before another writes the file again."""
 
+_HASHED_AT_ONCE = 512 << 10
+
 _LOOK_AGAIN = 0.05
 """Seconds between two looks at what another call does."""
 
@@ -67,11 +69,13 @@ class Intake:
         BATCH_SEALED, DIRECT_UNAVAILABLE.
         """
         request = _request("CreateUpload", request_id, spec)
+        self._check(spec, limits)
         if validate_only:
-            self._check(spec, limits)
             before = await self._ledger.check_create(tenant, spec, limits=limits, request=request)
             return before or _preview(tenant, spec)
-        return await self._create(tenant, spec, limits, request)
+        return await self._ledger.create(
+            new_upload_id(), tenant, spec, limits=limits, request=request, expires_in=self._settings.upload_expiry
+        )
 
     async def upload_file(
         self,
@@ -96,8 +100,7 @@ class Intake:
         if spec.size_bytes not in (None, len(content)):
             text = f"{len(content)} bytes were received, but the file has {spec.size_bytes}"
             raise MediafleetError(Reason.OBJECT_SIZE_MISMATCH, text)
-        # A megabyte takes milliseconds, for which every other call would wait.
-        sha256 = await asyncio.to_thread(hashlib.sha256, content)
+        sha256 = await _sha256(content)
         found = Checksums(crc32c=crc32c.checksum(content), sha256=sha256.hexdigest())
         for declared in (spec.checksums, checksums):
             if declared.crc32c not in (None, found.crc32c) or declared.sha256 not in (None, found.sha256):
@@ -105,18 +108,23 @@ class Intake:
                 raise MediafleetError(Reason.OBJECT_CHECKSUM_MISMATCH, text)
         request = _request("UploadFile", request_id, spec, found.crc32c)
         sized = msgspec.structs.replace(spec, size_bytes=len(content))
-        upload = await self._create(tenant, sized, limits, request)
+        self._check(sized, limits)
+        session = await self._ledger.create_open(
+            new_upload_id(), tenant, sized, limits=limits, request=request, expires_in=self._settings.upload_expiry
+        )
+        upload = session.upload
+        writer: Writer | None = PartWriter(self._works, session, limits) if session.fence else None
         while upload.state is State.RECEIVING:
+            writer = writer or await self.open(upload.upload_id, tenant, 0, limits=limits)
             try:
-                return await self._write_whole(upload, content, found, limits)
+                return await self._write_whole(writer, content, found)
             except MediafleetError as error:
                 if error.reason is not Reason.CONCURRENT_WRITER:
                     raise
-            upload = await self._awaited(upload)
+            writer, upload = None, await self._awaited(upload)
         return upload
 
-    async def _write_whole(self, upload: Upload, content: bytes, found: Checksums, limits: Limits) -> Upload:
-        writer = await self.open(upload.upload_id, upload.tenant, 0, limits=limits)
+    async def _write_whole(self, writer: Writer, content: bytes, found: Checksums) -> Upload:
         try:
             step = self._settings.max_chunk_bytes
             for offset in range(0, len(content), step):
@@ -158,12 +166,6 @@ class Intake:
         """Wait for commits that outlive their callers; for the end of the process."""
         await self._detached.settled()
 
-    async def _create(self, tenant: TenantId, spec: UploadSpec, limits: Limits, request: RequestKey | None) -> Upload:
-        self._check(spec, limits)
-        return await self._ledger.create(
-            new_upload_id(), tenant, spec, limits=limits, request=request, expires_in=self._settings.upload_expiry
-        )
-
     def _check(self, spec: UploadSpec, limits: Limits) -> None:
         content_type = declared_type(spec.content_type, spec.display_name)
         if spec.size_bytes is not None:
@@ -175,6 +177,13 @@ class Intake:
                 raise MediafleetError(Reason.DIRECT_UNAVAILABLE, text)
             if not spec.size_bytes:
                 raise invalid_field("spec.size_bytes", "must be declared, and more than 0, for TRANSFER_DIRECT")
+
+
+async def _sha256(content: bytes) -> hashlib._Hash:
+    # Half a millisecond for a megabyte is what a thread would cost; more would keep every other call waiting.
+    if len(content) <= _HASHED_AT_ONCE:
+        return hashlib.sha256(content)
+    return await asyncio.to_thread(hashlib.sha256, content)
 
 
 def _request(method: str, request_id: str, spec: UploadSpec, checksum: int | None = None) -> RequestKey | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 import msgspec
 
@@ -50,7 +50,7 @@ class EventSteps(LedgerBase):
             rows = await redis.xrange(self._events, min=f"({after.stream_id}", count=limit)
         return [(Cursor.of(self._epoch, stream_id), records.log_entry(fields)) for stream_id, fields in rows]
 
-    async def tail(self, after: Cursor) -> AsyncIterator[tuple[Cursor, LogEntry]]:
+    async def tail(self, after: Cursor) -> AsyncGenerator[tuple[Cursor, LogEntry], None]:
         """Entries after a place as they come."""
         place = after.stream_id
         while True:

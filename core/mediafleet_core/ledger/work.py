@@ -23,14 +23,14 @@ class WorkSteps(LedgerBase):
     async def claim(
         self, kinds: Sequence[MediaKind], worker: str, lease: timedelta, *, op: str | None = None
     ) -> Claim | None:
-        """QUEUED -> PROCESSING for the upload that is due longest."""
+        """QUEUED -> PROCESSING for the upload due longest, of the first of `kinds` with any due."""
         reply = await self._connection.run(
             "claim", kinds=list(kinds), worker=worker, lease=milliseconds(lease), op=op or new_op()
         )
         if reply.status == "NOTHING":
             return None
-        fence, waited = msgspec.json.decode(reply.detail, type=tuple[str, str])
-        return Claim(self._upload(reply), int(fence), timedelta(milliseconds=int(waited)))
+        fence, waited, more = msgspec.json.decode(reply.detail, type=tuple[int, int, int])
+        return Claim(self._upload(reply), fence, timedelta(milliseconds=waited), more)
 
     async def renew(
         self, upload_id: UploadId, fence: int, lease: timedelta, progress: WorkProgress | None = None

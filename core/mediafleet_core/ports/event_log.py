@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import NamedTuple, Protocol
 
 from mediafleet_core.events import Cursor, LogEntry, ProgressMade
@@ -34,7 +34,7 @@ class EventLog(Protocol):
     async def read(self, after: Cursor, *, limit: int) -> Sequence[tuple[Cursor, LogEntry]]:
         """Entries after a place, at once, oldest first; empty at the end."""
 
-    def tail(self, after: Cursor) -> AsyncIterator[tuple[Cursor, LogEntry]]:
+    def tail(self, after: Cursor) -> AsyncGenerator[tuple[Cursor, LogEntry], None]:
         """Entries after a place as they come, for ever; raises LEDGER_UNAVAILABLE when the connection breaks."""
 
     def progress(self) -> AsyncIterator[ProgressMade]:

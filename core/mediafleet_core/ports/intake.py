@@ -71,6 +71,22 @@ class IntakeLedger(Protocol):
         Raises QUOTA_EXCEEDED, REQUEST_ID_REUSED, BATCH_NOT_FOUND, BATCH_SEALED.
         """
 
+    async def create_open(
+        self,
+        upload_id: UploadId,
+        tenant: TenantId,
+        spec: UploadSpec,
+        *,
+        limits: Limits,
+        request: RequestKey | None = None,
+        expires_in: timedelta,
+        op: str | None = None,
+    ) -> WriteSession:
+        """`create` and `open_write` in one step, for a caller that has the bytes already.
+
+        The fence is 0 for an upload that `request` made before: whoever made it may be writing.
+        """
+
     async def check_create(
         self, tenant: TenantId, spec: UploadSpec, *, limits: Limits, request: RequestKey | None = None
     ) -> Upload | None:

@@ -10,8 +10,11 @@ from mediafleet_core.media_types import MediaKind
 class JobQueue(Protocol):
     """Doorbells: a message says that work of a kind may wait, and names no upload."""
 
-    async def ring(self, kind: MediaKind) -> None:
-        """Wake one worker slot of this kind. Losing a bell is harmless: housekeeping rings while due work waits."""
+    def ring(self, kind: MediaKind) -> None:
+        """Have one worker slot of this kind woken that does not know of what is due by now. Waits for nothing.
+
+        Losing a bell is harmless: housekeeping rings while due work waits.
+        """
 
     async def waiting(self, kind: MediaKind) -> int:
         """Bells of this kind that no worker has taken yet."""

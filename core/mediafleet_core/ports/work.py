@@ -21,11 +21,15 @@ from mediafleet_core.uploads import (
 
 
 class Claim(NamedTuple):
-    """A job that a worker may do until its lease ends; `waited` is how long it was due before."""
+    """A job that a worker may do until its lease ends.
+
+    `waited` is how long it was due before, `more` how many uploads of its kind are still due.
+    """
 
     upload: Upload
     fence: int
     waited: timedelta
+    more: int
 
 
 class Verdict(StrEnum):
@@ -69,7 +73,7 @@ class WorkLedger(Protocol):
     async def claim(
         self, kinds: Sequence[MediaKind], worker: str, lease: timedelta, *, op: str | None = None
     ) -> Claim | None:
-        """QUEUED -> PROCESSING for the next due upload of these kinds; counts the attempt and takes a lease."""
+        """QUEUED -> PROCESSING for the upload due longest, of the first of `kinds` with any due; takes a lease."""
 
     async def renew(
         self, upload_id: UploadId, fence: int, lease: timedelta, progress: WorkProgress | None = None

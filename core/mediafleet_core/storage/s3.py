@@ -25,7 +25,7 @@ from mediafleet_core.storage.bodies import CHUNK, crc32c_of, pieces_of
 from mediafleet_core.storage.links import content_disposition, lifetime
 from mediafleet_core.storage.s3_errors import FAILURES, answered, trouble_of
 from mediafleet_core.storage.settings import BodyDigest, StorageSettings
-from mediafleet_core.storage.signed_puts import CONNECT_TIMEOUT, Operation, SignedPuts
+from mediafleet_core.storage.signed_puts import CONNECT_TIMEOUT, SignedPuts
 from mediafleet_core.storage.troubles import cannot_sign, corrupt
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ _PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 class S3Store:
-    """`ObjectStore` in one bucket. Calls run in threads of their own, as many as there are connections.
+    """`ObjectStore` in one bucket. boto3 controls, in threads of its own, as many as there are connections.
 
-    boto3 signs and controls; the bytes of puts and parts travel on signed URLs.
+    The bytes of puts and parts travel on signed URLs, on the event loop.
     """
 
     def __init__(self, settings: StorageSettings, on_retry: Callable[[], None] = lambda: None) -> None:
@@ -54,7 +54,7 @@ class S3Store:
         self._bucket = settings.r2_bucket_name
         self._digest = settings.storage_digest
         self._client = _client(settings)
-        self._puts = SignedPuts(self._client, settings)
+        self._puts = SignedPuts(settings)
         self._threads = ThreadPoolExecutor(settings.storage_connections, thread_name_prefix="storage")
         self._on_retry = on_retry
 
@@ -68,17 +68,18 @@ class S3Store:
     ) -> StoredObject:
         """See `ObjectStore`."""
         content_type = content_type or UNTYPED
-        send = partial(self._send, "put_object", body, crc32c)
-        answer = await self._call(key, send, ContentType=content_type, Metadata=_encoded(metadata))
+        headers = {"content-type": content_type}
+        headers |= {f"x-amz-meta-{name}": value for name, value in _encoded(metadata).items()}
+        headers |= await self._digest_header(key, body, crc32c)
+        etag = await self._repeated(key, lambda: self._puts.send("PutObject", key, body, headers))
         size = sum(memoryview(chunk).nbytes for chunk in body)
-        return StoredObject(key, size, _etag(answer), content_type, dict(metadata or {}))
+        return StoredObject(key, size, etag, content_type, dict(metadata or {}))
 
     async def put_file(
         self, key: str, path: Path, *, content_type: str = "", metadata: Mapping[str, str] | None = None
     ) -> StoredObject:
         """See `ObjectStore`; at most 5 GiB."""
-        crc32c = await self._run(lambda: crc32c_of(pieces_of(path)))
-        digest = await self._run(self._digest_of, key, pieces_of(path), crc32c)
+        digest = await self._run(self._digest_params, key, path)
         content_type = content_type or UNTYPED
         with path.open("rb") as file:
             answer = await self._call(
@@ -102,8 +103,9 @@ class S3Store:
 
     async def put_part(self, key: str, multipart_id: str, number: int, body: Chunks, *, crc32c: int) -> str:
         """See `ObjectStore`."""
-        send = partial(self._send, "upload_part", body, crc32c)
-        return _etag(await self._call(key, send, UploadId=multipart_id, PartNumber=number))
+        headers = await self._digest_header(key, body, crc32c)
+        query: dict[str, str | int] = {"partNumber": number, "uploadId": multipart_id}
+        return await self._repeated(key, lambda: self._puts.send("UploadPart", key, body, headers, query))
 
     async def sign_part(
         self, key: str, multipart_id: str, number: int, *, size: int, crc32c: int, expires_in: timedelta
@@ -263,11 +265,13 @@ class S3Store:
     async def close(self) -> None:
         """See `ObjectStore`."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._puts.close()
+        await self._puts.close()
         self._client.close()
 
-    def _send(self, operation: Operation, body: Chunks, crc32c: int, **params: Any) -> dict[str, str]:
-        return self._puts.send(operation, params | self._digest_of(params["Key"], body, crc32c), body)
+    async def _digest_header(self, key: str, body: Chunks, crc32c: int) -> dict[str, str]:
+        if self._digest is BodyDigest.CRC32C:
+            return {"x-amz-checksum-crc32c": _base64_of(crc32c)}
+        return {"content-md5": await self._run(_md5_of, key, body, crc32c)}
 
     async def _run(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
@@ -281,20 +285,31 @@ class S3Store:
         done: Callable[[], Awaitable[Any]] | None = None,
         **params: Any,
     ) -> Any:
+        """One operation of boto3, as `_repeated`."""
+        params["Bucket"] = self._bucket
+        if key:
+            params["Key"] = key
+        if body is not None:
+            params["Body"] = body
+
+        async def call() -> Any:
+            if body is not None:
+                body.seek(0)
+            return await self._run(method, **params)
+
+        return await self._repeated(key, call, done)
+
+    async def _repeated(
+        self, key: str, call: Callable[[], Awaitable[T]], done: Callable[[], Awaitable[T | None]] | None = None
+    ) -> T:
         """Call until it succeeds or another try cannot help; raises `MediafleetError` only.
 
         `done` looks, before a call is repeated, whether it was done after all, and gives the answer that was lost.
         """
-        params["Bucket"] = self._bucket
-        if key:
-            params["Key"] = key
         attempt = 1
         while True:
-            if body is not None:
-                body.seek(0)
-                params["Body"] = body
             try:
-                return await self._run(method, **params)
+                return await call()
             except FAILURES as failure:
                 trouble = trouble_of(failure, key)
                 if not trouble.retry or attempt == ATTEMPTS:
@@ -312,16 +327,11 @@ class S3Store:
         stored = await self.head(key)
         return stored if stored and _is_made_of(stored.etag, parts) else None
 
-    def _digest_of(self, key: str, body: Iterable[bytes | memoryview], crc32c: int) -> dict[str, Any]:
+    def _digest_params(self, key: str, path: Path) -> dict[str, Any]:
+        crc32c = crc32c_of(pieces_of(path))
         if self._digest is BodyDigest.CRC32C:
             return {"ChecksumCRC32C": _base64_of(crc32c)}
-        md5, found = hashlib.md5(usedforsecurity=False), 0
-        for piece in body:
-            md5.update(piece)
-            found = crc32c_of([piece], found)
-        if found != crc32c:
-            raise corrupt(key)
-        return {"ContentMD5": b64encode(md5.digest()).decode()}
+        return {"ContentMD5": _md5_of(key, pieces_of(path), crc32c)}
 
     def _named(self, part: UploadedPart) -> dict[str, Any]:
         named = {"PartNumber": part.number, "ETag": f'"{part.etag}"'}
@@ -360,6 +370,17 @@ def _with_md5(params: dict[str, Any], **_: Any) -> None:
     params["context"].get("checksum", {}).pop("request_algorithm", None)
     digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
     params["headers"]["Content-MD5"] = b64encode(digest).decode()
+
+
+def _md5_of(key: str, body: Iterable[bytes | memoryview], crc32c: int) -> str:
+    """As Content-MD5 wants it. Raises STORED_OBJECT_CORRUPT unless `crc32c` is of the same bytes."""
+    md5, found = hashlib.md5(usedforsecurity=False), 0
+    for piece in body:
+        md5.update(piece)
+        found = crc32c_of([piece], found)
+    if found != crc32c:
+        raise corrupt(key)
+    return b64encode(md5.digest()).decode()
 
 
 def _etag(answer: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from aiohttp import ClientError as HTTPError
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -20,8 +21,8 @@ from botocore.parsers import ResponseParserError  # type: ignore[attr-defined,un
 from mediafleet_core.errors import MediafleetError
 from mediafleet_core.storage.troubles import corrupt, denied, missing, parts_differ, refused, unavailable
 
-FAILURES = (ClientError, BotoCoreError, ResponseParserError)
-"""What boto3 raises."""
+FAILURES = (ClientError, BotoCoreError, ResponseParserError, HTTPError, TimeoutError)
+"""What boto3 and aiohttp raise."""
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchUpload", "NotFound", "404"})
 _THROTTLED = frozenset({"TooManyRequests", "SlowDown", "429"})
@@ -31,8 +32,8 @@ _DENIED = frozenset(
 )
 # Words of several servers for one thing: the signature names another region than theirs.
 _WRONG_REGION = frozenset({"AuthorizationHeaderMalformed", "AuthorizationQueryParametersError", "InvalidRegionName"})
-_TIMEOUTS = (ConnectTimeoutError, ReadTimeoutError)
-_NETWORK = (NoConnectionError, HTTPClientError, IncompleteReadError)
+_TIMEOUTS = (ConnectTimeoutError, ReadTimeoutError, TimeoutError)
+_NETWORK = (NoConnectionError, HTTPClientError, IncompleteReadError, HTTPError)
 
 
 class Trouble(NamedTuple):

@@ -1,6 +1,5 @@
--- QUEUED -> PROCESSING for the upload that is due longest among these kinds.
-local function oldest()
-  local found, since
+-- QUEUED -> PROCESSING for the upload that is due longest, of the first of these kinds that has any due.
+local function next_due()
   for _, kind in ipairs(A.kinds) do
     local waiting = P .. 'waiting:' .. kind
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'delayed:' .. kind, '-inf', int(now), 'LIMIT', 0, 100)) do
@@ -8,11 +7,10 @@ local function oldest()
       redis.call('ZREM', P .. 'delayed:' .. kind, id)
     end
     local head = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
-    if head[1] and (not since or num(head[2]) < since) then found, since = head[1], num(head[2]) end
+    if head[1] then return head[1], num(head[2]) end
   end
-  return found, since
 end
-local id, since = oldest()
+local id, since = next_due()
 if not id then return 'NOTHING' end
 local r = load(id)
 set(r, 'fence', num(get(r, 'fence')) + 1)
@@ -24,4 +22,4 @@ redis.call('ZREM', queue_key(r, 'waiting'), id)
 redis.call('ZADD', queue_key(r, 'running'), int(now + A.lease), id)
 move(r, 'claim', 'fetch')
 A.id = id
-return 'OK', cjson.encode({get(r, 'fence'), int(now - since)})
+return 'OK', cjson.encode({num(get(r, 'fence')), now - since, redis.call('ZCARD', queue_key(r, 'waiting'))})

@@ -1,4 +1,5 @@
--- Reserve quota and write a record in RECEIVING; or the upload that this request made before.
+-- Reserve quota and write a record in RECEIVING, under A.fence (1 when it is opened for writing at once); or answer the
+-- upload that this request made before. The detail tells which: its fence, or nothing.
 local request = A.request and (P .. 'request:' .. A.request)
 if request then
   local seen = redis.call('HMGET', request, 'id', 'digest')
@@ -28,7 +29,8 @@ set(r, 'created', now)
 set(r, 'expires', now + A.expires_in)
 set(r, 'request', A.request or '')
 set(r, 'reserved', 0)
-for _, name in ipairs({'rev', 'seq', 'fence', 'committed', 'whole', 'failed', 'lost', 'attempt'}) do set(r, name, 0) end
+for _, name in ipairs({'rev', 'seq', 'committed', 'whole', 'failed', 'lost', 'attempt'}) do set(r, name, 0) end
+set(r, 'fence', A.fence)
 set(r, 'series', 1)
 set(r, 'percent', '0')
 set(r, 'work', '0')
@@ -41,4 +43,4 @@ redis.call('ZADD', P .. 'expiry', int(now + A.expires_in), r.id)
 if request then redis.call('HSET', request, 'id', r.id, 'digest', A.digest) end
 append(r, 'state', '')
 save(r)
-return 'OK'
+return 'OK', int(A.fence)
