@@ -70,9 +70,15 @@ class Shop(NamedTuple):
     queue: DramatiqQueue
 
     async def bring(
-        self, content: bytes, *, stored: bytes | None = None, finish_sha256: str | None = None, **spec: Any
+        self,
+        content: bytes,
+        *,
+        stored: bytes | None = None,
+        finish_sha256: str | None = None,
+        silently: bool = False,
+        **spec: Any,
     ) -> Upload:
-        """An upload of `content` that is QUEUED, with its bell rung.
+        """An upload of `content` that is QUEUED, with its bell rung unless `silently`.
 
         `stored` is what the storage really holds, `finish_sha256` what was declared with the finish.
         """
@@ -85,7 +91,8 @@ class Shop(NamedTuple):
         await self.store.put(key, [body], crc32c=google_crc32c.value(body))
         original = Original(key, len(content), google_crc32c.value(content), finish_sha256)
         upload = await self.ledger.finish(upload_id, session.fence, original, limits=LIMITS, max_attempts=3)
-        await self.queue.ring(upload.kind)
+        if not silently:
+            self.queue.ring(upload.kind)
         return upload
 
     async def reaches(self, upload_id: UploadId, *states: State, timeout: float = 30) -> Upload:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 
 from mediafleet_core import cleanup
-from mediafleet_core.bells import ring
 from mediafleet_core.detached import Detached
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.ports import JobQueue, Ledger, ObjectStore
@@ -37,7 +36,7 @@ class Lifecycle:
         Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_NOT_FINISHED, UPLOAD_TERMINAL (SUCCEEDED), ORIGINAL_MISSING.
         """
         upload = await self._ledger.retry(upload_id, tenant, max_attempts=self._max_attempts)
-        await ring(self._queue, upload)
+        self._queue.ring(upload.kind)
         return upload
 
     async def delete(self, upload_id: UploadId, tenant: TenantId) -> Upload:

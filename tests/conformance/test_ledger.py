@@ -216,6 +216,14 @@ async def test_every_step_answers_a_repeat_with_its_first_result(ledger: RedisLe
     assert (await ledger.get(upload.upload_id)).sequence == 4
 
 
+async def test_a_claim_takes_the_first_kind_with_work_due_and_tells_how_much_is_left(ledger: RedisLedger) -> None:
+    for name in ("a.jpg", "b.jpg", "c.mp4"):
+        await queued(ledger, UploadSpec(display_name=name, size_bytes=1000))
+    claims = [await ledger.claim([MediaKind.VIDEO, MediaKind.IMAGE], "w", LEASE) for _ in range(4)]
+    told = [claim and (claim.upload.spec.display_name, claim.more) for claim in claims]
+    assert told == [("c.mp4", 0), ("a.jpg", 1), ("b.jpg", 0), None]
+
+
 async def test_only_the_fence_that_claimed_may_commit(ledger: RedisLedger) -> None:
     upload = await queued(ledger)
     claim = await claimed(ledger)

@@ -39,12 +39,11 @@ async def place(redis_url: str, redis_client: Redis, tmp_path: Path) -> AsyncIte
 
 @asynccontextmanager
 async def kept(
-    place: Site, job_lease: timedelta = LEASE, *, bells: int = 64, stray_age: timedelta = timedelta(hours=1)
+    place: Site, job_lease: timedelta = LEASE, *, stray_age: timedelta = timedelta(hours=1)
 ) -> AsyncIterator[asyncio.Task[None]]:
     settings = HousekeepingSettings(
         housekeeping_interval=TICK,
         housekeeping_lease=timedelta(seconds=1),
-        housekeeping_bells=bells,
         stray_interval=TICK,
         stray_age=stray_age,
     )
@@ -98,23 +97,20 @@ async def put(place: Site, key: str, content: bytes) -> None:
     await place.store.put(key, [content], crc32c=google_crc32c.value(content))
 
 
-async def test_bells_are_rung_for_due_work_and_no_more_than_that(place: Site) -> None:
+async def bells_for_images(place: Site) -> int:
+    """How many wait, once some do."""
+    return await eventually(place.bells, message="a bell")
+
+
+async def test_one_bell_is_rung_for_due_work(place: Site) -> None:
     for _ in range(3):
         await queued(place.ledger)
     async with kept(place):
+        assert await bells_for_images(place) == 1
         await another_round("ring")
         await another_round("ring")
-        assert await place.queue.waiting(MediaKind.IMAGE) == 3
-        assert await place.queue.waiting(MediaKind.AUDIO) == 0
-
-
-async def test_a_large_backlog_does_not_flood_the_queue(place: Site) -> None:
-    for _ in range(5):
-        await queued(place.ledger)
-    async with kept(place, bells=2):
-        await another_round("ring")
-        await another_round("ring")
-        assert await place.queue.waiting(MediaKind.IMAGE) == 2
+        assert await place.bells() == 1
+        assert await place.bells(MediaKind.AUDIO) == 0
 
 
 async def test_a_job_whose_worker_fell_silent_is_queued_again(place: Site) -> None:
@@ -124,7 +120,7 @@ async def test_a_job_whose_worker_fell_silent_is_queued_again(place: Site) -> No
     async with kept(place, job_lease=lease):
         await eventually(in_state(place.ledger, upload, State.QUEUED))
         await another_round("ring")
-        assert await place.queue.waiting(MediaKind.IMAGE) == 1
+        assert await bells_for_images(place) == 1
 
 
 async def test_an_abandoned_upload_expires_and_its_objects_go(place: Site) -> None:
@@ -214,7 +210,7 @@ async def test_a_failing_duty_does_not_stop_the_others(place: Site, tmp_path: Pa
         await eventually(failed, message="a failed manifest")
         for duty in ("ring", "leases", "expire", "sweeps"):
             await another_round(duty)
-        assert await place.queue.waiting(MediaKind.IMAGE) == 1
+        assert await bells_for_images(place) == 1
         objects.unlink()
         (tmp_path / "away").rename(objects)
         await eventually(written)
@@ -231,7 +227,7 @@ async def test_one_process_keeps_house_at_a_time(place: Site) -> None:
             assert await place.ledger.lead("another process", lead)
         assert {duty.name: successes(duty.name) for duty in DUTIES} == before
         await another_round("ring")  # the other one is silent now
-        assert await place.queue.waiting(MediaKind.IMAGE) == 1
+        assert await bells_for_images(place) == 1
 
 
 async def test_an_outage_of_redis_is_survived(tmp_path: Path) -> None:
@@ -248,5 +244,5 @@ async def test_an_outage_of_redis_is_survived(tmp_path: Path) -> None:
         with redis_server(data, port=urlsplit(url).port):
             await another_round("ring")
             assert not task.done()
-            assert await place.queue.waiting(MediaKind.IMAGE) == 1
+            assert await bells_for_images(place) == 1
             await around.aclose()

@@ -190,7 +190,7 @@ async def test_a_drain_lets_a_short_job_finish(shop: Shop) -> None:
 
 async def test_a_bell_that_finds_nothing_is_counted(shop: Shop, worker: WorkerProcess) -> None:
     before = counted("mediafleet_duplicate_deliveries_total")
-    await shop.queue.ring(MediaKind.VIDEO)
+    shop.queue.ring(MediaKind.VIDEO)
 
     async def heard() -> bool:
         return counted("mediafleet_duplicate_deliveries_total") > before

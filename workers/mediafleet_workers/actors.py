@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from dramatiq import Actor, Worker
 from dramatiq.brokers.redis import RedisBroker
@@ -17,16 +18,16 @@ _IDLE = 100
 
 
 def listen(
-    broker: RedisBroker, kinds: Sequence[MediaKind], slots: int, answer: Callable[[MediaKind], Awaitable[None]]
+    broker: RedisBroker, kinds: Sequence[MediaKind], slots: int, answer: Callable[[], Coroutine[Any, Any, None]]
 ) -> Worker:
     """A worker, not started, with `slots` threads that hear the bells of `kinds`.
 
-    `answer` runs on the event loop that is running now; its thread only waits, so a slot is a job.
+    `answer` runs on the event loop that is running now; its thread only waits, so a slot does one job at a time.
     """
     loop = asyncio.get_running_loop()
 
-    def work(kind: str) -> None:
-        asyncio.run_coroutine_threadsafe(_awaited(answer, MediaKind(kind)), loop).result()
+    def work() -> None:
+        asyncio.run_coroutine_threadsafe(answer(), loop).result()
 
     Actor(work, broker=broker, actor_name=ACTOR_NAME, queue_name=queue_name(kinds[0]), priority=0, options={})
     for kind in MediaKind:
@@ -36,7 +37,3 @@ def listen(
     worker = Worker(broker, worker_timeout=_IDLE, worker_threads=slots)
     worker.queue_prefetch = worker.delay_prefetch = slots  # a bell that waits here could be heard elsewhere
     return worker
-
-
-async def _awaited(answer: Callable[[MediaKind], Awaitable[None]], kind: MediaKind) -> None:
-    await answer(kind)

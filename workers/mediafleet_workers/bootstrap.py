@@ -13,6 +13,7 @@ from mediafleet_core.storage import StorageSettings, open_store
 from mediafleet_workers import actors, decoding
 from mediafleet_workers.housekeeping import Housekeeping, HousekeepingSettings
 from mediafleet_workers.jobs.runner import JobRunner
+from mediafleet_workers.jobs.slots import Slots
 from mediafleet_workers.sandbox.sandbox import Sandbox
 from mediafleet_workers.sandbox.settings import SandboxSettings
 from mediafleet_workers.scratch import Scratch
@@ -60,12 +61,14 @@ async def build(settings: Settings) -> WorkerProcess:
         sandbox = Sandbox(settings.sandbox, decoding.ENTRY, preload=(decoding.__name__,))
         resources.push_async_callback(sandbox.close)
         runner = JobRunner(ledger, store, sandbox, scratch, settings.job, settings.worker.worker_name)
+        slots = Slots(ledger, queue, runner, settings.worker, settings.job)
         return WorkerProcess(
             settings=settings.worker,
             scratch=scratch,
             sandbox=sandbox,
             runner=runner,
-            bells=actors.listen(broker, settings.worker.worker_kinds, settings.worker.worker_slots, runner.answer),
+            slots=slots,
+            bells=actors.listen(broker, settings.worker.worker_kinds, settings.worker.worker_slots, slots.answer),
             housekeeping=Housekeeping(ledger, store, queue, settings.housekeeping, job_lease=settings.job.job_lease),
             resources=resources.pop_all(),
         )

@@ -11,6 +11,7 @@ from dramatiq import Worker
 from mediafleet_core.telemetry.metrics import Address, serve
 from mediafleet_workers.housekeeping import Housekeeping
 from mediafleet_workers.jobs.runner import JobRunner
+from mediafleet_workers.jobs.slots import Slots
 from mediafleet_workers.sandbox.sandbox import Sandbox
 from mediafleet_workers.scratch import Scratch
 from mediafleet_workers.settings import WorkerSettings
@@ -30,13 +31,14 @@ class WorkerProcess:
         scratch: Scratch,
         sandbox: Sandbox,
         runner: JobRunner,
+        slots: Slots,
         bells: Worker,
         housekeeping: Housekeeping,
         resources: AsyncExitStack,
     ) -> None:
         """`resources` are released at the end."""
         self._settings, self._scratch, self._sandbox, self._runner = settings, scratch, sandbox, runner
-        self._bells, self._housekeeping, self._resources = bells, housekeeping, resources
+        self._slots, self._bells, self._housekeeping, self._resources = slots, bells, housekeeping, resources
         self._stopping = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
         self._listening = False
@@ -64,6 +66,7 @@ class WorkerProcess:
     async def drain(self) -> None:
         """Claim nothing more; let jobs go on for the grace, then give the rest back without counting an attempt."""
         _log.info("draining")
+        self._slots.close()
         grace = self._settings.worker_grace.total_seconds()
         stopped = asyncio.create_task(asyncio.to_thread(self._bells.stop, round((grace + _LAST_STEPS) * 1000)))
         self._listening = False
@@ -73,6 +76,7 @@ class WorkerProcess:
 
     async def stop(self) -> None:
         """End at once: running jobs are given back. Safe after `drain`, and after a failed start."""
+        self._slots.close()
         self._runner.give_back()
         if self._listening:
             self._listening = False

@@ -11,9 +11,9 @@ class JobQueue(Protocol):
     """Doorbells: a message says that work of a kind may wait, and names no upload."""
 
     def ring(self, kind: MediaKind) -> None:
-        """Have one worker slot of this kind woken that does not know of what is due by now. Waits for nothing.
+        """Wake one worker slot of this kind, which will see all that is due by now. Returns at once and raises nothing.
 
-        Losing a bell is harmless: housekeeping rings while due work waits.
+        Several rings may share a bell. Losing a bell is harmless: housekeeping rings while due work waits.
         """
 
     async def waiting(self, kind: MediaKind) -> int:

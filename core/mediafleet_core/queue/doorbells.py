@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import redis
+import structlog
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.errors import BrokerConnectionError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -15,8 +15,16 @@ from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.queue.settings import QueueSettings
 
+_log = structlog.get_logger(__name__)
+
 ACTOR_NAME = "work"
-"""The actor that answers bells, on every kind's queue; its one argument is the kind."""
+"""The actor that answers bells, on every kind's queue; it takes no argument."""
+
+_PAUSE = 0.02
+"""Least seconds between two bells of a kind; workers look for bells less often."""
+
+_LAST_BELLS = 2.0
+"""Seconds that bells may take after the end."""
 
 
 def queue_name(kind: MediaKind) -> str:
@@ -48,29 +56,57 @@ def open_broker(settings: QueueSettings) -> RedisBroker:
 
 
 class DramatiqQueue:
-    """`JobQueue` over a broker; `ring` runs in a thread, because Dramatiq's broker is synchronous."""
+    """`JobQueue` over a broker, with one bell of a kind under way at a time.
+
+    Bells are rung in threads, because Dramatiq's broker is synchronous.
+    """
 
     def __init__(self, broker: RedisBroker) -> None:
         self._broker = broker
+        self._wanted: set[MediaKind] = set()
+        self._ringers: dict[MediaKind, asyncio.Task[None]] = {}
 
-    async def ring(self, kind: MediaKind) -> None:
-        """Wake one worker slot of this kind. Raises LEDGER_UNAVAILABLE when the broker does not answer."""
-        bell: Message[None] = Message(
-            queue_name=queue_name(kind), actor_name=ACTOR_NAME, args=(kind.value,), kwargs={}, options={}
-        )
-        try:
-            await asyncio.to_thread(self._broker.enqueue, bell)
-        except (redis.RedisError, BrokerConnectionError) as error:
-            raise MediafleetError(Reason.LEDGER_UNAVAILABLE, "the queue does not answer") from error
+    def ring(self, kind: MediaKind) -> None:
+        """Wake one worker slot of this kind, unless a bell that nobody has heard yet will do so."""
+        self._wanted.add(kind)
+        if kind not in self._ringers:
+            self._ringers[kind] = asyncio.create_task(self._ring_while_wanted(kind), name=f"bells-{kind}")
 
     async def waiting(self, kind: MediaKind) -> int:
         """Bells that no worker has taken yet. Raises LEDGER_UNAVAILABLE when the broker does not answer."""
         try:
-            waiting = await asyncio.to_thread(self._broker.client.llen, f"{self._broker.namespace}:{queue_name(kind)}")
+            return await asyncio.to_thread(self._waiting, kind)
         except redis.RedisError as error:
             raise MediafleetError(Reason.LEDGER_UNAVAILABLE, "the queue does not answer") from error
-        return int(waiting)
 
     async def close(self) -> None:
-        """Release connections."""
+        """Let bells under way arrive, though not for long, and release connections."""
+        if ringers := list(self._ringers.values()):
+            _, late = await asyncio.wait(ringers, timeout=_LAST_BELLS)
+            for ringer in late:
+                ringer.cancel()
         await asyncio.to_thread(self._broker.client.close)
+
+    async def _ring_while_wanted(self, kind: MediaKind) -> None:
+        try:
+            while kind in self._wanted:
+                self._wanted.remove(kind)  # before the bell begins: who rings from here on wants another
+                try:
+                    await asyncio.to_thread(self._enqueue, kind)
+                except Exception:
+                    _log.warning("bell_lost", kind=kind, exc_info=True)
+                await asyncio.sleep(_PAUSE)
+        finally:
+            del self._ringers[kind]
+
+    def _enqueue(self, kind: MediaKind) -> None:
+        # A bell that waits is heard later than now, so it does for this ring too. Busy slots hear none, and without
+        # this look a bell for each upload of a rush would wait for them.
+        if not self._waiting(kind):
+            bell: Message[None] = Message(
+                queue_name=queue_name(kind), actor_name=ACTOR_NAME, args=(), kwargs={}, options={}
+            )
+            self._broker.enqueue(bell)
+
+    def _waiting(self, kind: MediaKind) -> int:
+        return int(self._broker.client.llen(f"{self._broker.namespace}:{queue_name(kind)}"))

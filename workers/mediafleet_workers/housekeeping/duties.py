@@ -35,13 +35,13 @@ class House:
 
 
 async def ring_for_due_work(house: House) -> None:
-    """Bells are lost with workers and brokers, and retries fall due silently: ring for what waits unannounced."""
+    """Bells are lost with workers and brokers, and retries fall due silently: ring for what waits unannounced.
+
+    Who hears it wakes the others.
+    """
     for kind, due in (await house.ledger.due()).items():
-        if not due:
-            continue
-        missing = min(due, house.settings.housekeeping_bells) - await house.queue.waiting(kind)
-        for _ in range(missing):
-            await house.queue.ring(kind)
+        if due and not await house.queue.waiting(kind):
+            house.queue.ring(kind)
 
 
 async def end_lost_leases(house: House) -> None:

@@ -18,7 +18,6 @@ class HousekeepingSettings(SettingsPart):
     housekeeping_lease: timedelta = Field(
         timedelta(seconds=5), description="How long the fleet waits for a housekeeper that stopped answering."
     )
-    housekeeping_bells: int = Field(64, ge=1, description="Bells per kind of work that may wait for workers at once.")
     housekeeping_batch: int = Field(200, ge=1, description="Uploads that one duty takes on in one round.")
     stray_interval: timedelta = Field(
         timedelta(minutes=10), description="Time between two searches for multiparts that no record names."

@@ -1,4 +1,4 @@
-"""Runs jobs: answers bells, drives each claimed job through its stages, and brings every one to an end."""
+"""Runs jobs: drives each claimed job through its stages, and brings every one to an end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import structlog
 from mediafleet_core import manifest
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.failures import FailureCode, ProcessingError
-from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import Claim, Ledger, ObjectStore, Outcome, Verdict
 from mediafleet_core.uploads import State, Upload
 from mediafleet_workers import metrics
@@ -50,18 +49,6 @@ class JobRunner:
         self._ledger, self._store, self._sandbox, self._scratch = ledger, store, sandbox, scratch
         self._settings, self._worker = settings, worker
         self._drained = asyncio.Event()
-
-    async def answer(self, kind: MediaKind) -> None:
-        """Claim one upload of this kind, if any is due, and bring its attempt to an end. Raises nothing expected."""
-        try:
-            claim = await self._ledger.claim([kind], self._worker, self._settings.job_lease)
-        except MediafleetError as error:
-            _log.warning("claim_failed", kind=kind, reason=error.reason)
-            return
-        if claim is None:
-            metrics.DUPLICATES.inc()
-            return
-        await self.run(claim)
 
     def give_back(self) -> None:
         """Stop every running job and return it to its queue; no attempt is counted."""
