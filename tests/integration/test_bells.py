@@ -68,6 +68,17 @@ async def test_one_bell_makes_every_slot_busy(redis_url: str, redis_client: Redi
         await eventually(all_busy)
 
 
+async def test_a_busy_slot_needs_no_bell_for_what_came_meanwhile(
+    redis_url: str, redis_client: Redis, tmp_path: Path
+) -> None:
+    async with unkept(redis_url, tmp_path, worker_slots=1) as (shop, _):
+        first = await shop.bring(b"POISON:sleep\n")
+        await shop.reaches(first.upload_id, State.PROCESSING)
+        second = await shop.bring(b"words", silently=True)
+        await shop.ledger.cancel(first.upload_id, ANN, "")
+        await shop.reaches(second.upload_id, State.SUCCEEDED)
+
+
 async def test_no_kind_waits_for_the_end_of_another(redis_url: str, redis_client: Redis, tmp_path: Path) -> None:
     async with unkept(redis_url, tmp_path, worker_slots=1) as (shop, _):
         pictures = [await shop.bring(b"words", content_type="image/jpeg", silently=True) for _ in range(3)]

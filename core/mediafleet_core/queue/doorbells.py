@@ -21,7 +21,7 @@ ACTOR_NAME = "work"
 """The actor that answers bells, on every kind's queue; it takes no argument."""
 
 _PAUSE = 0.02
-"""Least seconds between two bells of a kind; workers look for bells less often."""
+"""Least seconds between two bells of a kind; a worker that has nothing to do looks for bells less often."""
 
 _LAST_BELLS = 2.0
 """Seconds that bells may take after the end."""

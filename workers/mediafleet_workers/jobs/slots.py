@@ -47,10 +47,9 @@ class Slots:
                 return
             idle = False
             kind = claim.upload.kind
-            # The kind served last has its next turn last, so none starves however many of another are due; whichever
-            # kind a bell was for.
+            # Whichever kind a bell was for, the kind served last comes last: none starves while another has much due.
             self._kinds.remove(kind)
             self._kinds.append(kind)
             if claim.more:
-                self._queue.ring(kind)
+                self._queue.ring(kind)  # for one slot more, which will do the same
             await self._runner.run(claim)
