@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -11,15 +13,20 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as BrokenError
+from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as NoAnswerError
 
 from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.ledger.pipe import Pipe
 from mediafleet_core.ledger.scripts import sources
 from mediafleet_core.ledger.settings import LedgerSettings
 
 SOCKET_TIMEOUT = 5.0
 """Seconds to wait for an answer; blocking reads ask for less."""
+
+_RETRIES = 3
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 
 
 class Reply(NamedTuple):
@@ -49,10 +56,12 @@ class Connection:
             protocol=2,
             socket_timeout=SOCKET_TIMEOUT,
             socket_connect_timeout=SOCKET_TIMEOUT,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 3),
+            retry=Retry(ExponentialWithJitterBackoff(base=_SHORTEST_PAUSE, cap=_LONGEST_PAUSE), _RETRIES),
         )
-        self._scripts: dict[str, AsyncScript] = {
-            name: self.redis.register_script(text) for name, text in sources(settings).items()
+        self._pipe = Pipe(self.redis.connection_pool, SOCKET_TIMEOUT)
+        self._scripts = {
+            name: (hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text)
+            for name, text in sources(settings).items()
         }
 
     def key(self, name: str) -> str:
@@ -77,7 +86,35 @@ class Connection:
 
     async def run(self, script: str, **arguments: object) -> Reply:
         """Run one script; arguments that are None are left out."""
-        text = msgspec.json.encode({name: value for name, value in arguments.items() if value is not None}).decode()
-        async with self.guarded():
-            answer: list[Any] = await self._scripts[script](args=[self.prefix, text])
+        given = msgspec.json.encode({name: value for name, value in arguments.items() if value is not None}).decode()
+        digest, text = self._scripts[script]
+        try:
+            try:
+                answer = await self._call("EVALSHA", digest, "0", self.prefix, given)
+            except NoScriptError:
+                answer = await self._call("EVAL", text, "0", self.prefix, given)
+        except (RedisError, OSError) as error:
+            raise unavailable() from error
         return Reply(*answer)
+
+    async def call(self, *command: str) -> Any:
+        """The raw answer of one command that neither blocks nor answers much."""
+        try:
+            return await self._call(*command)
+        except (RedisError, OSError) as error:
+            raise unavailable() from error
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._pipe.close()
+        await self.redis.aclose()
+
+    async def _call(self, *command: str) -> Any:
+        """Repeated after a break: steps are named, and answer a repeat as they did the first time."""
+        for attempt in range(_RETRIES):
+            try:
+                return await self._pipe.call(*command)
+            except (BrokenError, NoAnswerError, OSError):
+                pause = min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2**attempt)
+                await asyncio.sleep(random.uniform(0, pause))
+        return await self._pipe.call(*command)

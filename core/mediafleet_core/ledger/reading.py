@@ -30,8 +30,7 @@ class Reading(LedgerBase):
 
     async def get(self, upload_id: UploadId, tenant: TenantId | None = None) -> Upload:
         """The record."""
-        async with self._connection.guarded() as redis:
-            fields = await redis.hgetall(self._connection.key(f"u:{upload_id}"))
+        fields = records.pairs(await self._connection.call("HGETALL", self._connection.key(f"u:{upload_id}")))
         if not fields or tenant not in (None, fields["tenant"]):
             raise upload_not_found(upload_id)
         return records.upload(upload_id, fields)

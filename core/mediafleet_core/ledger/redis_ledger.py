@@ -18,7 +18,7 @@ class RedisLedger(IntakeSteps, WorkSteps, CallerSteps, HousekeepingSteps, EventS
 
     async def close(self) -> None:
         """Release the connections."""
-        await self._connection.redis.aclose()
+        await self._connection.close()
 
 
 async def connect(settings: LedgerSettings) -> RedisLedger:

@@ -104,7 +104,7 @@ class S3Store:
     async def put_part(self, key: str, multipart_id: str, number: int, body: Chunks, *, crc32c: int) -> str:
         """See `ObjectStore`."""
         headers = await self._digest_header(key, body, crc32c)
-        query: dict[str, str | int] = {"partNumber": number, "uploadId": multipart_id}
+        query = {"partNumber": str(number), "uploadId": multipart_id}
         return await self._repeated(key, lambda: self._puts.send("UploadPart", key, body, headers, query))
 
     async def sign_part(

@@ -1,4 +1,4 @@
-"""Bodies that travel on signed URLs: botocore signs, and aiohttp sends the chunks as they are, on the event loop.
+"""Bodies that travel on signed URLs: aiohttp sends the chunks as they are, on the event loop.
 
 boto3's own client would take a thread and three to eight times the CPU for the same request.
 """
@@ -9,14 +9,11 @@ import asyncio
 import re
 import ssl
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal
-from urllib.parse import quote, urlencode
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
-from botocore.auth import S3SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from botocore.httpsession import get_cert_path
 from botocore.parsers import ResponseParserError  # type: ignore[attr-defined,unused-ignore]
@@ -25,6 +22,7 @@ from yarl import URL
 
 from mediafleet_core.ports import Chunks
 from mediafleet_core.storage.settings import StorageSettings
+from mediafleet_core.storage.sigv4 import Signer
 
 CONNECT_TIMEOUT = 5.0
 """Seconds."""
@@ -38,7 +36,6 @@ _LIFETIME = 900
 _LONGEST_ERROR = 64 << 10
 _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
 _UNSIGNED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-_SAFE = "/~"
 
 Operation = Literal["PutObject", "UploadPart"]
 
@@ -49,9 +46,12 @@ class SignedPuts:
     def __init__(self, settings: StorageSettings) -> None:
         """Connects at the first body; belongs to the event loop that runs then."""
         self._settings = settings
-        self._region = settings.r2_region
-        self._base = f"{settings.endpoint_url}/{settings.r2_bucket_name}/"
-        self._credentials = Credentials(settings.r2_access_key_id, settings.r2_secret_access_key.get_secret_value())
+        self._signer = Signer(
+            settings.endpoint_url,
+            settings.r2_region,
+            settings.r2_access_key_id,
+            settings.r2_secret_access_key.get_secret_value(),
+        )
         self._silence = settings.storage_timeout.total_seconds()
         self._proxy = get_environ_proxies(settings.endpoint_url).get(URL(settings.endpoint_url).scheme)
         self._session: aiohttp.ClientSession | None = None
@@ -62,7 +62,7 @@ class SignedPuts:
         key: str,
         body: Chunks,
         headers: Mapping[str, str],
-        query: Mapping[str, str | int] | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> str:
         """The ETag, once it is stored. Raises one of `s3_errors.FAILURES`.
 
@@ -70,7 +70,8 @@ class SignedPuts:
         """
         if self._session is None:
             self._session = self._connect()
-        url = URL(self._signed(key, headers, query or {}), encoded=True)
+        path = f"/{self._settings.r2_bucket_name}/{key}"
+        url = URL(self._signer.put(path, query or {}, headers, datetime.now(UTC), _LIFETIME), encoded=True)
         async with self._session.put(
             url,
             data=_Body(body, self._silence),
@@ -101,12 +102,6 @@ class SignedPuts:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
-
-    def _signed(self, key: str, headers: Mapping[str, str], query: Mapping[str, str | int]) -> str:
-        url = self._base + quote(key, safe=_SAFE)
-        request = AWSRequest("PUT", f"{url}?{urlencode(query)}" if query else url, headers=dict(headers))
-        S3SigV4QueryAuth(self._credentials, "s3", self._region, expires=_LIFETIME).add_auth(request)
-        return str(request.url)
 
 
 class _Body(aiohttp.Payload):
