@@ -25,10 +25,11 @@ from mediafleet_core.queue import QueueSettings
 from mediafleet_core.storage import StorageSettings
 from mediafleet_core.watching import WatchedLedger
 from mediafleet_devserver.redis_server import free_port
-from mediafleet_gateway.auth import Scope, issue
+from mediafleet_gateway.auth import Scope
 from mediafleet_gateway.bootstrap import Settings, build
 from mediafleet_gateway.gateway import Gateway
 from mediafleet_gateway.settings import GatewaySettings
+from mediafleet_gateway.tokens import issue
 
 if TYPE_CHECKING:
     from mediafleet.v1.uploads_pb2_grpc import UploadServiceAsyncStub

@@ -5,7 +5,6 @@ from __future__ import annotations
 import structlog
 
 from mediafleet_core import cleanup
-from mediafleet_core.bells import ring
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.failures import FailureCode
 from mediafleet_core.intake.works import Works
@@ -44,7 +43,7 @@ class Ending:
         upload = await self._ledger.finish(
             self._id, self._fence, original, limits=self._limits, max_attempts=self._works.settings.max_attempts
         )
-        await ring(self._works.queue, upload)
+        self._works.queue.ring(upload.kind)
         return upload
 
     async def explained(self, error: MediafleetError) -> MediafleetError:

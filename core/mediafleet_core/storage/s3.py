@@ -13,23 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, unquote
-
-import boto3
-from botocore.config import Config
 
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.ports import Chunks, SignedPut, StoredObject, StoredPart, UnfinishedMultipart, UploadedPart
 from mediafleet_core.storage.bodies import CHUNK, crc32c_of, pieces_of
 from mediafleet_core.storage.links import content_disposition, lifetime
+from mediafleet_core.storage.s3_client import make_client
 from mediafleet_core.storage.s3_errors import FAILURES, answered, trouble_of
 from mediafleet_core.storage.settings import BodyDigest, StorageSettings
-from mediafleet_core.storage.signed_puts import CONNECT_TIMEOUT, SignedPuts
+from mediafleet_core.storage.signed_puts import SignedPuts
 from mediafleet_core.storage.troubles import cannot_sign, corrupt
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
 
@@ -53,7 +48,7 @@ class S3Store:
         """Connects at the first call; `on_retry` is called before each repeated call."""
         self._bucket = settings.r2_bucket_name
         self._digest = settings.storage_digest
-        self._client = _client(settings)
+        self._client = make_client(settings)
         self._puts = SignedPuts(settings)
         self._threads = ThreadPoolExecutor(settings.storage_connections, thread_name_prefix="storage")
         self._on_retry = on_retry
@@ -336,40 +331,6 @@ class S3Store:
     def _named(self, part: UploadedPart) -> dict[str, Any]:
         named = {"PartNumber": part.number, "ETag": f'"{part.etag}"'}
         return named | ({"ChecksumCRC32C": _base64_of(part.crc32c)} if self._digest is BodyDigest.CRC32C else {})
-
-
-def _client(settings: StorageSettings) -> S3Client:
-    client: S3Client = boto3.session.Session(
-        aws_access_key_id=settings.r2_access_key_id,
-        aws_secret_access_key=settings.r2_secret_access_key.get_secret_value(),
-        region_name=settings.r2_region,
-    ).client(
-        "s3",
-        endpoint_url=settings.endpoint_url,
-        verify=str(settings.storage_ca_file) if settings.storage_ca_file else None,
-        config=Config(
-            signature_version="s3v4",
-            # Bodies carry a checksum of their own; hashing them once more for the signature would double the cost.
-            s3={"addressing_style": "path", "payload_signing_enabled": False},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            # No mode of botocore knows R2's list of what to repeat: see `s3_errors`.
-            retries={"total_max_attempts": 1, "mode": "standard"},
-            max_pool_connections=settings.storage_connections,
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=settings.storage_timeout.total_seconds(),
-            tcp_keepalive=True,
-        ),
-    )
-    client.meta.events.register("before-call.s3.DeleteObjects", _with_md5)
-    return client
-
-
-def _with_md5(params: dict[str, Any], **_: Any) -> None:
-    """Every S3 server knows Content-MD5, which DeleteObjects has always required; botocore's CRC32 not every one."""
-    params["context"].get("checksum", {}).pop("request_algorithm", None)
-    digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
-    params["headers"]["Content-MD5"] = b64encode(digest).decode()
 
 
 def _md5_of(key: str, body: Iterable[bytes | memoryview], crc32c: int) -> str:

@@ -10,7 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from mediafleet_devserver.data_dir import write_private
-from mediafleet_gateway.auth import Scope, issue
+from mediafleet_gateway.auth import Scope
+from mediafleet_gateway.tokens import issue
 
 TOKEN_LIFETIME = timedelta(days=90)
 USER_SCOPES = (Scope.UPLOAD, Scope.READ, Scope.CANCEL)

@@ -17,7 +17,7 @@ from mediafleet_core.settings import read
 from mediafleet_core.storage import StorageSettings, open_store
 from mediafleet_core.watching import WatchedLedger, Watching
 from mediafleet_gateway.admission import Admission
-from mediafleet_gateway.auth import AnonymousVerifier, JwtVerifier, TokenVerifier
+from mediafleet_gateway.auth import AnonymousVerifier, TokenVerifier
 from mediafleet_gateway.direct import Direct
 from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.gateway import Gateway
@@ -91,7 +91,6 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
         resources.push_async_callback(lifecycle.settled)
         watching = Watching(ledger)
         drain = Drain()
-        keys = settings.gateway.token_keys
         admission = Admission(
             settings.gateway.max_uploads,
             settings.gateway.max_upload_bytes,
@@ -104,7 +103,14 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
             usage=UsageService(ledger, StorageProbe(store)),
             health=health_service,
         )
-        verifier: TokenVerifier = JwtVerifier(keys) if keys else AnonymousVerifier()
         shared_port = settings.gateway.gateway_parent is not None
-        server = make_server(servicers, verifier, admission, drain, shared_port=shared_port)
+        server = make_server(servicers, _verifier(settings.gateway), admission, drain, shared_port=shared_port)
         return Gateway(settings.gateway, server, health_service, watching, drain, resources.pop_all())
+
+
+def _verifier(settings: GatewaySettings) -> TokenVerifier:
+    if not settings.token_keys:
+        return AnonymousVerifier()
+    from mediafleet_gateway.tokens import JwtVerifier
+
+    return JwtVerifier(settings.token_keys)

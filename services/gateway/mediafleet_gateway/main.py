@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -15,6 +16,9 @@ from mediafleet_core.settings import SettingsError
 from mediafleet_core.telemetry import logs
 from mediafleet_gateway.bootstrap import Settings, build
 from mediafleet_gateway.supervisor import Supervisor
+
+_M_ARENA_MAX = -8
+"""As in malloc.h."""
 
 _TETHER = 0.5
 """Seconds between two looks at whether the supervisor still lives."""
@@ -31,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         processes = asked or settings.gateway.gateway_processes
         if processes > 1 and settings.gateway.gateway_parent is None:
             return asyncio.run(Supervisor(settings.gateway, processes).run())
+        _share_memory()
         _run(_serve(settings))
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -62,6 +67,13 @@ async def _until_orphaned(parent: int | None, ended: asyncio.Event) -> None:
         await asyncio.sleep(_TETHER)
     if parent is not None:
         ended.set()
+
+
+def _share_memory() -> None:
+    """Have few heaps instead of one for every few threads: gRPC's threads take turns, and what a heap keeps is lost."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not every C library has it
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
 
 
 def _run(serving: Coroutine[Any, Any, None]) -> None:
