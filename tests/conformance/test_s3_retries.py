@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from hashlib import md5
 
 import google_crc32c
@@ -206,3 +210,85 @@ async def test_a_broken_read_goes_on_where_it_broke(server: Server) -> None:
     await store.close()
     assert server.headers[1]["range"] == "bytes=4-"
     assert server.headers[1]["if-match"] == '"e"'
+
+
+class Raw:
+    """A server below HTTP: what it does with each connection is a coroutine of the test."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+
+    async def take(self, reader: asyncio.StreamReader) -> bool:
+        """Read one PUT whole; False when the client has gone."""
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return False
+        length = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE)[1])  # type: ignore[index]
+        self.bodies.append(await reader.readexactly(length))
+        return True
+
+
+@asynccontextmanager
+async def raw_store(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], silence: float = 30.0
+) -> AsyncIterator[S3Store]:
+    """A store whose server is `serve`."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    settings = S3Endpoint(f"http://{host}:{port}", "key-id", "secret", strict=True).settings()
+    store = S3Store(settings.model_copy(update={"storage_timeout": timedelta(seconds=silence)}))
+    try:
+        yield store
+    finally:
+        await store.close()
+        server.close()
+
+
+STORED = f'HTTP/1.1 200 OK\r\nETag: "{ETAG}"\r\nContent-Length: 0\r\n\r\n'.encode()
+
+
+async def test_a_kept_connection_that_was_closed_meanwhile_loses_no_byte() -> None:
+    raw = Raw()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await raw.take(reader):  # one request, and then the connection is closed without a word
+            writer.write(STORED)
+            await writer.drain()
+        writer.close()
+
+    async with raw_store(serve) as store:
+        for number in range(1, 6):
+            await store.put_part("o/1", "id", number, [CONTENT[:3], memoryview(CONTENT)[3:]], crc32c=CRC32C)
+    assert raw.bodies == [CONTENT] * 5
+
+
+async def test_a_server_that_stops_reading_is_given_up() -> None:
+    stalled = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await stalled.wait()
+        writer.close()
+
+    large = [bytes(1 << 20)] * 32
+    async with raw_store(serve, silence=0.2) as store:
+        with pytest.raises(MediafleetError) as raised:
+            await store.put_part("o/1", "id", 1, large, crc32c=1)
+        stalled.set()
+    assert raised.value.reason is Reason.STORAGE_UNAVAILABLE
+    assert raised.value.metadata["cause"] == "timeout"
+
+
+async def test_a_refusal_before_the_whole_body_was_read_is_heard() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        text = b"<Error><Code>AccessDenied</Code></Error>"
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+        await writer.drain()
+        await reader.read()
+        writer.close()
+
+    async with raw_store(serve) as store:
+        with pytest.raises(MediafleetError) as raised:
+            await store.put_part("o/1", "id", 1, [bytes(1 << 20)] * 32, crc32c=1)
+    assert raised.value.reason is Reason.STORAGE_DENIED
