@@ -120,8 +120,12 @@ class _Body(aiohttp.Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Send all of it."""
-        for step in _steps(self._value):
-            async with asyncio.timeout(self._silence):
+        if len(self._value) > 1:
+            writer.send_headers()  # together with the first step it would be copied
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._silence) as patience:
+            for step in _steps(self._value):
+                patience.reschedule(loop.time() + self._silence)
                 await writer.write(step)
 
 
