@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from enum import StrEnum
+from functools import lru_cache
 
 
 class MediaKind(StrEnum):
@@ -39,6 +40,7 @@ def kind_of(content_type: str) -> MediaKind:
     return _BY_PREFIX.get(bare.partition("/")[0], MediaKind.OTHER)
 
 
+@lru_cache(maxsize=1024)  # asked several times of each upload, and guessing is slow
 def declared_type(content_type: str, display_name: str) -> str:
     """The content type that the caller declares: in words, or by the file name's extension; "" if neither."""
     if content_type.lower() not in UNTYPED:
