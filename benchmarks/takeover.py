@@ -28,6 +28,7 @@ def _half_and_wait(upload_id: str, resume: threading.Event) -> Iterator[pb.Write
     for offset in range(0, HALF, MIB):
         yield pb.WriteUploadRequest(upload_id="" if offset else upload_id, write_offset=offset, content=bytes(MIB))
     resume.wait()
+    yield pb.WriteUploadRequest(write_offset=HALF, content=bytes(MIB))  # too late
 
 
 def _rest(upload_id: str, start: int) -> Iterator[pb.WriteUploadRequest]:
