@@ -43,7 +43,8 @@ class Signer:
             "X-Amz-Expires": str(expires),
             "X-Amz-SignedHeaders": names,
         }
-        arguments = "&".join(sorted(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in asked.items()))
+        pairs = sorted((quote(name, safe=""), quote(value, safe="")) for name, value in asked.items())
+        arguments = "&".join(f"{name}={value}" for name, value in pairs)
         quoted = quote(path, safe="/~")
         lines = "".join(f"{name}:{' '.join(signed[name].split())}\n" for name in sorted(signed))
         request = f"PUT\n{quoted}\n{arguments}\n{lines}\n{names}\n{_ANY_BODY}"
