@@ -23,8 +23,9 @@ def _bytes(rounds: int, console: Console) -> Iterator[Pair]:
         yield status.run(gateway.address, bare.address, rounds)
         yield from ingest.run(gateway, bare, sink, rounds)
         yield ingest.run_local(started.gateway(), bare, rounds)
-        yield from ingest.run_parallel(gateway, started.gateway(sink, processes=2), rounds)
-        yield small_files.run(gateway, sink, rounds)
+        two = started.gateway(sink, processes=2)
+        yield from ingest.run_parallel(gateway, two, rounds)
+        yield from small_files.run(gateway, two, sink, rounds)
         tus = tus_peer.start(started, sink)
         if tus is None:
             console.print("Skipped: @tus/server, because there is no npm on PATH.\n")

@@ -18,7 +18,7 @@ from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 
 CONTENT = os.urandom(200_000)
-FILES = 200
+FILES = 600
 AT_ONCE = 8
 
 
@@ -66,12 +66,16 @@ def through_gateway(gateway: Server) -> float:
     return uvloop.run(_upload(gateway.address))
 
 
-def run(gateway: Server, sink: Server, rounds: int) -> Pair:
-    """Files per second."""
-    return measure(
-        "200 KB files, 8 at a time",
-        "files/s",
-        ("UploadFile", lambda: through_gateway(gateway)),
-        ("boto3.put_object to the same storage, 8 threads", Direct(sink).files_per_second),
-        rounds=rounds,
-    )
+def run(gateway: Server, two: Server, sink: Server, rounds: int) -> list[Pair]:
+    """Files per second, through one gateway process and through two."""
+    reference = ("boto3.put_object to the same storage, 8 threads", Direct(sink).files_per_second)
+    return [
+        measure(
+            "200 KB files, 8 at a time",
+            "files/s",
+            (name, lambda gateway=subject: through_gateway(gateway)),
+            reference,
+            rounds=rounds,
+        )
+        for name, subject in (("UploadFile", gateway), ("UploadFile, two processes", two))
+    ]

@@ -70,7 +70,7 @@ def _small_files(address: str) -> float:
             _answer(connection, 201)
         connection.close()
 
-    files = small_files.FILES // 2
+    files = small_files.FILES // 6
     start = time.perf_counter()
     with ThreadPoolExecutor(small_files.AT_ONCE) as threads:
         list(threads.map(some, range(small_files.AT_ONCE)))
