@@ -292,3 +292,19 @@ async def test_a_refusal_before_the_whole_body_was_read_is_heard() -> None:
         with pytest.raises(MediafleetError) as raised:
             await store.put_part("o/1", "id", 1, [bytes(1 << 20)] * 32, crc32c=1)
     assert raised.value.reason is Reason.STORAGE_DENIED
+
+
+async def test_a_slow_server_that_goes_on_reading_is_borne() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        left = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE)[1])  # type: ignore[index]
+        while left:
+            await asyncio.sleep(0.05)  # in all longer than the silence that ends a call
+            left -= len(await reader.read(256 << 10))
+        writer.write(STORED)
+        await writer.drain()
+        await reader.read()
+        writer.close()
+
+    async with raw_store(serve, silence=0.7) as store:
+        assert await store.put_part("o/1", "id", 1, [bytes(1 << 20)] * 12, crc32c=1) == ETAG

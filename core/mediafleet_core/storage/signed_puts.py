@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ CONNECT_TIMEOUT = 5.0
 """Seconds."""
 
 _STEP = 1 << 20
-"""Bytes that go to the socket at once, and for which it must find room before the storage's time-out."""
+"""Bytes that go to the socket at once, and for which it must find room within the storage's time-out."""
 
 _LIFETIME = 900
 """Seconds; every attempt signs anew."""
@@ -72,14 +72,18 @@ class SignedPuts:
             self._session = self._connect()
         path = f"/{self._settings.r2_bucket_name}/{key}"
         url = URL(self._signer.put(path, query or {}, headers, datetime.now(UTC), _LIFETIME), encoded=True)
-        async with self._session.put(
-            url,
-            data=_Body(body, self._silence),
-            headers=headers,
-            proxy=self._proxy,
-            allow_redirects=False,
-            skip_auto_headers=_UNSIGNED,
-        ) as answer:
+        loop = asyncio.get_running_loop()
+        async with (
+            asyncio.timeout(None) as patience,
+            self._session.put(
+                url,
+                data=_Body(body, lambda: patience.reschedule(loop.time() + self._silence)),
+                headers=headers,
+                proxy=self._proxy,
+                allow_redirects=False,
+                skip_auto_headers=_UNSIGNED,
+            ) as answer,
+        ):
             if answer.status != 200:
                 raise _error(operation, answer.status, await answer.content.read(_LONGEST_ERROR))
             await answer.read()
@@ -98,7 +102,8 @@ class SignedPuts:
             connector=aiohttp.TCPConnector(
                 limit=self._settings.storage_connections, ssl=ssl.create_default_context(cafile=authorities)
             ),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=self._silence),
+            # aiohttp's sock_read would count from the first byte that is sent.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
@@ -109,10 +114,11 @@ class _Body(aiohttp.Payload):
 
     _autoclose = True
 
-    def __init__(self, chunks: Chunks, silence: float) -> None:
+    def __init__(self, chunks: Chunks, moved: Callable[[], None]) -> None:
+        """`moved` is called before each step and after the last one."""
         super().__init__(chunks, content_type="application/octet-stream")
         self._size = sum(memoryview(chunk).nbytes for chunk in chunks)
-        self._silence = silence
+        self._moved = moved
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Not a text."""
@@ -122,11 +128,10 @@ class _Body(aiohttp.Payload):
         """Send all of it."""
         if len(self._value) > 1:
             writer.send_headers()  # together with the first step it would be copied
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(self._silence) as patience:
-            for step in _steps(self._value):
-                patience.reschedule(loop.time() + self._silence)
-                await writer.write(step)
+        for step in _steps(self._value):
+            self._moved()
+            await writer.write(step)
+        self._moved()
 
 
 def _steps(chunks: Chunks) -> Iterator[bytes | memoryview]:
