@@ -19,10 +19,15 @@ class Detached:
         """The outcome of `step`; when the caller is cancelled, the step goes on."""
         task = asyncio.create_task(step)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
     async def settled(self) -> None:
         """Wait until every step has ended."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # for whoever still waits; where nobody does, it is no news for the loop

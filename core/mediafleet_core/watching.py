@@ -1,6 +1,8 @@
 """Watching: a snapshot or a replay, then the tail until the terminal message.
 
-One `Watching` per process reads the event log and the progress channel once for all its watchers, and not at all XX"""
+One `Watching` per process reads the event log once for all its watchers, and not at all while there are none. A watcher
+subscribes before it reads the ledger, and drops what it has seen by sequence, so nothing falls between the two.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,6 @@ class Watching:
         self._place: Cursor | None = None
         """Up to where the log was read for the watchers; None while there are none."""
         self._placed = asyncio.Event()
-        self._placing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Ready for watchers."""
@@ -101,10 +102,8 @@ class Watching:
             else:
                 box.first_time(upload_id, history.upload.sequence)
                 yield Message(last, Snapshot(upload=history.upload, time=_now()))
-            if history.upload.state.terminal and not box.changes:
-                return
             ticks = _Ticks(min_interval, heartbeat)
-            ended = False
+            ended = history.upload.state.terminal  # unless what has come meanwhile goes on from there
             while True:
                 if box.gap:
                     box.gap = False
@@ -218,9 +217,10 @@ class Watching:
 
     async def _read_on(self) -> None:
         """From now on the log is read: a watcher that has subscribed misses nothing that comes after this."""
-        async with self._placing:
-            if self._place is None:
-                self._place = await self._ledger.position()
+        if self._place is None:
+            position = await self._ledger.position()
+            if self._place is None:  # of several who ask at once, the first answer serves all: each reads records later
+                self._place = position
                 self._placed.set()
 
     async def _read_changes(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -234,7 +235,13 @@ async def raw_store(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], silence: float = 30.0
 ) -> AsyncIterator[S3Store]:
     """A store whose server is `serve`."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    writers: list[asyncio.StreamWriter] = []
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await serve(reader, writer)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     settings = S3Endpoint(f"http://{host}:{port}", "key-id", "secret", strict=True).settings()
     store = S3Store(settings.model_copy(update={"storage_timeout": timedelta(seconds=silence)}))
@@ -243,6 +250,10 @@ async def raw_store(
     finally:
         await store.close()
         server.close()
+        for writer in writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 STORED = f'HTTP/1.1 200 OK\r\nETag: "{ETAG}"\r\nContent-Length: 0\r\n\r\n'.encode()
@@ -299,12 +310,68 @@ async def test_a_slow_server_that_goes_on_reading_is_borne() -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         left = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE)[1])  # type: ignore[index]
         while left:
-            await asyncio.sleep(0.05)  # in all longer than the silence that ends a call
-            left -= len(await reader.read(256 << 10))
+            await asyncio.sleep(0.15)  # in all longer than the silence that ends a call
+            left -= len(await reader.readexactly(min(left, 1 << 20)))
         writer.write(STORED)
         await writer.drain()
         await reader.read()
         writer.close()
 
-    async with raw_store(serve, silence=0.7) as store:
-        assert await store.put_part("o/1", "id", 1, [bytes(1 << 20)] * 12, crc32c=1) == ETAG
+    # What the sockets hold is read within the silence, all of it is not.
+    async with raw_store(serve, silence=3.0) as store:
+        assert await store.put_part("o/1", "id", 1, [bytes(1 << 20)] * 24, crc32c=1) == ETAG
+
+
+@pytest.mark.parametrize("cut", [b"<?xml version='1.0'?>", b"<Error><Co"])
+@pytest.mark.parametrize("code", ["BadDigest", "IncompleteBody"])
+async def test_an_error_that_comes_in_two_pieces_is_understood(code: str, cut: bytes) -> None:
+    raw = Raw()
+    text = f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>".encode()
+    at = text.index(cut) + len(cut)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await raw.take(reader):
+            if len(raw.bodies) > 1:
+                writer.write(STORED)
+                continue
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(text) + text[:at])
+            await writer.drain()
+            await asyncio.sleep(0.05)  # so that the second piece is a segment of its own
+            writer.write(text[at:])
+        writer.close()
+
+    async with raw_store(serve) as store:
+        assert await store.put_part("o/1", "id", 1, [CONTENT], crc32c=CRC32C) == ETAG
+    assert raw.bodies == [CONTENT] * 2
+
+
+async def test_a_put_under_way_when_the_store_is_closed_fails_as_any_other() -> None:
+    received = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        received.set()
+        await reader.read(-1)
+        writer.close()
+
+    async with raw_store(serve) as store:
+        put = asyncio.create_task(store.put_part("o/1", "id", 1, [CONTENT], crc32c=CRC32C))
+        await received.wait()
+        await store.close()
+        with pytest.raises(MediafleetError) as raised:
+            await put
+    assert raised.value.reason is Reason.STORAGE_UNAVAILABLE
+
+
+@pytest.mark.parametrize("proxy", ["http://{}", "{}"])
+async def test_puts_go_through_the_proxy_of_the_environment(
+    server: Server, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy.format(server.url.removeprefix("http://")))
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.url = "http://storage.invalid"
+    store = server.store()
+    server.answers = [stored()]
+    await store.put_part("o/1", "id", 1, [CONTENT], crc32c=CRC32C)
+    await store.close()
+    assert server.bodies == [CONTENT]

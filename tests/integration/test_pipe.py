@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -76,6 +77,29 @@ async def test_silence_is_a_break_for_all_who_wait(redis_client: Redis) -> None:
     assert all(isinstance(error, NoAnswerError | BrokenError) for error in blocked)
     assert await pipe.call("ECHO", "again") == b"again"
     await pipe.close()
+
+
+async def test_silence_is_a_break_even_if_nobody_waits_that_long(redis_client: Redis) -> None:
+    pipe = Pipe(redis_client.connection_pool, timeout=0.3)
+    await pipe.call("ECHO", "connected")
+    blocked = asyncio.create_task(pipe.call("BLPOP", "nothing-comes", "0"))
+    await asyncio.sleep(0)
+    blocked.cancel()
+    answer = None
+    while answer is None:  # each caller leaves long before the time-out
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                answer = await pipe.call("ECHO", "heard")
+    assert answer == b"heard"
+    await pipe.close()
+
+
+async def test_what_is_closed_stays_closed(redis_client: Redis) -> None:
+    pipe = Pipe(redis_client.connection_pool, timeout=10)
+    await pipe.call("ECHO", "connected")
+    await pipe.close()
+    with pytest.raises(BrokenError):
+        await pipe.call("ECHO", "again")
 
 
 async def test_nobody_waits_for_ever_when_it_is_closed(redis_client: Redis) -> None:

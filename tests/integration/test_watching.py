@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
 
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.events import Cursor, Deleted, Heartbeat, Message, ProgressMade, Snapshot, StateChanged
-from mediafleet_core.identity import UploadId
+from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.mailbox import Mailbox
 from mediafleet_core.parts import Part
-from mediafleet_core.ports import UploadFilter
+from mediafleet_core.ports import History, UploadFilter
 from mediafleet_core.progress import WorkProgress
 from mediafleet_core.uploads import State, UploadSpec
 from mediafleet_core.watching import Watching
@@ -204,3 +206,30 @@ async def test_a_gap_is_filled_from_the_ledger(ledger: RedisLedger, watching: Wa
                     box.lose()
             await ledger.commit(upload.upload_id, claim.fence, outcome())
     assert states(seen) == [State.PROCESSING, State.SUCCEEDED]
+
+
+class EndsMeanwhile:
+    """A ledger whose upload ends after the watcher has subscribed, and before it reads the record."""
+
+    def __init__(self, ledger: RedisLedger) -> None:
+        self._ledger = ledger
+        self.box: Callable[[UploadId], Mailbox]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    async def history(self, upload_id: UploadId, tenant: TenantId) -> History:
+        await self._ledger.cancel(upload_id, tenant, "")
+        await self.box(upload_id).wait(10)
+        return await self._ledger.history(upload_id, tenant)
+
+
+async def test_what_ends_before_its_snapshot_ends_the_watch(ledger: RedisLedger) -> None:
+    upload = await created(ledger)
+    ends = EndsMeanwhile(ledger)
+    async with Watching(cast("RedisLedger", ends)) as watching:
+        ends.box = lambda upload_id: next(iter(watching._of_upload[upload_id]))
+        seen = [message async for message in watch(watching, upload.upload_id)]
+    (only,) = seen
+    assert isinstance(only.event, Snapshot)
+    assert only.event.upload.state is State.CANCELLED

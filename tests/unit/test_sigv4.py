@@ -32,7 +32,9 @@ def botocores(endpoint: str, path: str, query: dict[str, str], headers: dict[str
     return str(request.url)
 
 
-@pytest.mark.parametrize("endpoint", ["https://r2.example", "https://r2.example:443", "http://127.0.0.1:9000"])
+@pytest.mark.parametrize(
+    "endpoint", ["https://r2.example", "https://r2.example:443", "http://127.0.0.1:9000", "http://[::1]:9000"]
+)
 @given(path=PATH, query=st.dictionaries(TEXT, TEXT, max_size=3), headers=HEADERS, expires=st.integers(1, 604800))
 def test_urls_are_botocores(
     endpoint: str, path: str, query: dict[str, str], headers: dict[str, str], expires: int
@@ -49,3 +51,11 @@ def test_the_key_of_yesterday_is_not_used_today() -> None:
     today = signer.put("/o", {}, {}, NOW, 60)
     tomorrow = signer.put("/o", {}, {}, NOW.replace(day=27), 60)
     assert parse_qs(urlsplit(today).query)["X-Amz-Signature"] != parse_qs(urlsplit(tomorrow).query)["X-Amz-Signature"]
+
+
+def test_a_host_is_asked_as_it_is_signed() -> None:
+    assert (
+        Signer("https://R2.Example", "auto", KEY_ID, SECRET)
+        .put("/o", {}, {}, NOW, 60)
+        .startswith("https://r2.example/")
+    )

@@ -18,7 +18,7 @@ class IntakeSettings(SettingsPart):
     max_chunk_bytes: int = Field(2 * MIB, ge=1, le=3 * MIB, description="Content of one message, below gRPC's 4 MiB.")
     max_file_bytes: int = Field(3 * MIB, ge=1, le=3 * MIB, description="A whole file sent in one unary call.")
     write_buffer_bytes: int = Field(
-        32 * MIB,
+        64 * MIB,
         ge=0,
         description="Parts that all writers of a process together may have under way while filling more.",
     )

@@ -24,10 +24,15 @@ class Pipe:
         """Connections are made as `pool` makes them; an answer that takes more than `timeout` seconds is a break."""
         self._pool, self._timeout = pool, timeout
         self._link: _Link | None = None
+        self._closed = False
 
     async def call(self, *command: str) -> Any:
         """Redis' answer. Raises redis' own errors; after a break nobody knows whether the command was carried out."""
+        if self._closed:
+            raise BrokenError("the connection was closed")
         link = self._link
+        if link is not None and link.silent_for > self._timeout:  # those who asked left before their time was over
+            link.break_off()
         if link is None or link.broken:
             link = self._link = _Link(self._pool.make_connection())  # type: ignore[no-untyped-call]
         answer = link.ask(command)
@@ -40,6 +45,7 @@ class Pipe:
 
     async def close(self) -> None:
         """Break the connection; whoever waits gets an error."""
+        self._closed = True
         if self._link is not None:
             await self._link.close()
 
@@ -55,13 +61,22 @@ class _Link:
         self._sent: deque[asyncio.Future[Any]] = deque()
         self._wanted = asyncio.Event()
         self.broken = False
+        self._heard = 0.0
         self._serving = asyncio.create_task(self._serve())
 
     def ask(self, command: tuple[str, ...]) -> asyncio.Future[Any]:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if not self._sent and not self._unsent:
+            self._heard = asyncio.get_running_loop().time()
         self._unsent.append((command, answer))
         self._wanted.set()
         return answer
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the last answer, or since the first question after it; 0 while nobody waits for any."""
+        waited_for = self._sent or self._unsent
+        return asyncio.get_running_loop().time() - self._heard if waited_for else 0.0
 
     def break_off(self) -> None:
         self.broken = True
@@ -104,6 +119,7 @@ class _Link:
             except ResponseError as error:
                 refusal = error
             answer = self._sent.popleft()
+            self._heard = asyncio.get_running_loop().time()
             if answer.done():  # its caller was cancelled
                 continue
             if refusal is not None:

@@ -21,11 +21,29 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-class _WithoutDocumentation(JSONFileLoader):
-    """botocore's descriptions of services, less the manual in them, which every process would hold: 5 MiB."""
+_ANYWHERE = {
+    "version": 3,
+    "partitions": [
+        {
+            "partition": "aws",
+            "dnsSuffix": "amazonaws.com",
+            "regionRegex": ".*",
+            "regions": {},
+            "services": {},
+            "defaults": {"hostname": "{service}.{region}.{dnsSuffix}", "signatureVersions": ["s3v4"]},
+        }
+    ],
+}
+"""In place of the hosts of AWS: the settings name the endpoint."""
+
+
+class _Lean(JSONFileLoader):
+    """botocore's data without the manual and the hosts of AWS, which every process would hold: 10 MiB."""
 
     def load_file(self, file_path: str) -> Any:
         """The description, or None; `file_path` has no suffix."""
+        if Path(file_path).name == "endpoints":
+            return _ANYWHERE
         for suffix, open_file in ((".json", open), (".json.gz", gzip.open)):
             if Path(file_path + suffix).is_file():
                 with open_file(file_path + suffix, "rb") as file:
@@ -43,7 +61,7 @@ def make_client(settings: StorageSettings) -> S3Client:
     """A client that signs and controls; it connects at its first call."""
     bare = botocore.session.Session()
     loader = create_loader()
-    loader.file_loader = _WithoutDocumentation()
+    loader.file_loader = _Lean()
     bare.register_component("data_loader", loader)
     client: S3Client = boto3.session.Session(
         botocore_session=bare,

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from botocore.exceptions import ClientError
-from botocore.httpsession import get_cert_path
+from botocore.httpsession import ProxyConfiguration, get_cert_path
 from botocore.parsers import ResponseParserError  # type: ignore[attr-defined,unused-ignore]
 from botocore.utils import get_environ_proxies
 from yarl import URL
@@ -53,7 +53,8 @@ class SignedPuts:
             settings.r2_secret_access_key.get_secret_value(),
         )
         self._silence = settings.storage_timeout.total_seconds()
-        self._proxy = get_environ_proxies(settings.endpoint_url).get(URL(settings.endpoint_url).scheme)
+        proxies = ProxyConfiguration(get_environ_proxies(settings.endpoint_url))
+        self._proxy = proxies.proxy_url_for(settings.endpoint_url)
         self._session: aiohttp.ClientSession | None = None
 
     async def send(
@@ -70,6 +71,8 @@ class SignedPuts:
         """
         if self._session is None:
             self._session = self._connect()
+        if self._session.closed:
+            raise aiohttp.ClientConnectionError("the store was closed")
         path = f"/{self._settings.r2_bucket_name}/{key}"
         url = URL(self._signer.put(path, query or {}, headers, datetime.now(UTC), _LIFETIME), encoded=True)
         loop = asyncio.get_running_loop()
@@ -85,7 +88,7 @@ class SignedPuts:
             ) as answer,
         ):
             if answer.status != 200:
-                raise _error(operation, answer.status, await answer.content.read(_LONGEST_ERROR))
+                raise _error(operation, answer.status, await _start_of(answer.content))
             await answer.read()
             if "etag" not in answer.headers:
                 raise ResponseParserError("no ETag")
@@ -142,6 +145,14 @@ def _steps(chunks: Chunks) -> Iterator[bytes | memoryview]:
         view = memoryview(chunk)
         for start in range(0, len(view), _STEP):
             yield view[start : start + _STEP]
+
+
+async def _start_of(content: aiohttp.StreamReader) -> bytes:
+    # One read gives what has arrived, which may end within the code.
+    text = b""
+    while len(text) < _LONGEST_ERROR and (more := await content.read(_LONGEST_ERROR - len(text))):
+        text += more
+    return text
 
 
 def _error(operation: Operation, status: int, text: bytes) -> ClientError:

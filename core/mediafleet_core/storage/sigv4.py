@@ -22,8 +22,10 @@ class Signer:
 
     def __init__(self, endpoint: str, region: str, key_id: str, secret: str) -> None:
         parts = urlsplit(endpoint)
+        host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else str(parts.hostname)
         default_port = parts.port in (None, _PORTS[parts.scheme])
-        self._host = str(parts.hostname) if default_port else f"{parts.hostname}:{parts.port}"
+        self._host = host if default_port else f"{host}:{parts.port}"
+        endpoint = endpoint.lower()  # as it is signed; the host that is asked is sent as it is spelled here
         self._endpoint, self._region, self._key_id, self._secret = endpoint, region, key_id, secret
 
     def put(self, path: str, query: Mapping[str, str], headers: Mapping[str, str], now: datetime, expires: int) -> str:
