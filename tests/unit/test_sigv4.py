@@ -17,6 +17,7 @@ from mediafleet_core.storage.sigv4 import Signer
 NOW = datetime(2026, 11, 26, 7, 30, 5, tzinfo=UTC)
 KEY_ID, SECRET = "key-id", "secret/with+signs"
 TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
+NAME = TEXT.filter(lambda name: not name.startswith("X-Amz-"))
 PATH = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40)
 HEADERS = st.dictionaries(
     st.from_regex(r"x-amz-meta-[a-z0-9]{1,8}", fullmatch=True),
@@ -35,7 +36,7 @@ def botocores(endpoint: str, path: str, query: dict[str, str], headers: dict[str
 @pytest.mark.parametrize(
     "endpoint", ["https://r2.example", "https://r2.example:443", "http://127.0.0.1:9000", "http://[::1]:9000"]
 )
-@given(path=PATH, query=st.dictionaries(TEXT, TEXT, max_size=3), headers=HEADERS, expires=st.integers(1, 604800))
+@given(path=PATH, query=st.dictionaries(NAME, TEXT, max_size=3), headers=HEADERS, expires=st.integers(1, 604800))
 def test_urls_are_botocores(
     endpoint: str, path: str, query: dict[str, str], headers: dict[str, str], expires: int
 ) -> None:
