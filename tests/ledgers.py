@@ -26,18 +26,22 @@ async def created(ledger: RedisLedger, spec: UploadSpec = SPEC, tenant: TenantId
     return await ledger.create(new_upload_id(), tenant, spec, limits=LIMITS, expires_in=DAY)
 
 
-async def queued(ledger: RedisLedger, spec: UploadSpec = SPEC, tenant: TenantId = ANN) -> Upload:
+async def queued(
+    ledger: RedisLedger, spec: UploadSpec = SPEC, tenant: TenantId = ANN, limits: Limits = LIMITS
+) -> Upload:
     """An upload that is QUEUED."""
     upload = await created(ledger, spec, tenant)
     session = await ledger.open_write(upload.upload_id, tenant, 0)
-    return await finished(ledger, upload, session.fence)
+    return await finished(ledger, upload, session.fence, limits=limits)
 
 
-async def finished(ledger: RedisLedger, upload: Upload, fence: int, op: str | None = None) -> Upload:
+async def finished(
+    ledger: RedisLedger, upload: Upload, fence: int, op: str | None = None, limits: Limits = LIMITS
+) -> Upload:
     """The upload after its original became durable."""
     key = UploadKeys(upload.tenant, upload.upload_id).original(fence)
     original = Original(key, upload.spec.size_bytes or 1000, 7)
-    return await ledger.finish(upload.upload_id, fence, original, limits=LIMITS, max_attempts=3, op=op)
+    return await ledger.finish(upload.upload_id, fence, original, limits=limits, max_attempts=3, op=op)
 
 
 async def claimed(ledger: RedisLedger, lease: timedelta = LEASE) -> Claim:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from mediafleet_core.errors import FieldViolation, MediafleetError, Reason
@@ -24,6 +26,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a tenant may store; sizes in bytes. `allowed_types` are content types or families such as `image/*`.
 
     `concurrent_uploads` and `bytes_in_flight` are what it may send at once, to each gateway process.
+    `weight` is its share of the workers while others wait too; `running_uploads` is how many of its uploads they work
+    on at once, per kind, without limit for kinds left out.
     """
 
     max_upload_bytes: dict[MediaKind, int] = msgspec.field(default_factory=_MAX_UPLOAD_BYTES.copy)
@@ -32,6 +36,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     allowed_types: tuple[str, ...] = ()
     concurrent_uploads: int = 64
     bytes_in_flight: int = 256 * MIB
+    weight: Annotated[float, msgspec.Meta(ge=0.01, le=100)] = 1.0
+    running_uploads: dict[MediaKind, Annotated[int, msgspec.Meta(ge=1)]] = {}
 
     def largest(self, kind: MediaKind) -> int:
         """The most bytes one upload of this kind may have."""

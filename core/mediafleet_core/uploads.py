@@ -73,7 +73,7 @@ class Transfer(StrEnum):
 
 
 class Priority(StrEnum):
-    """Which work goes first within a tenant and kind."""
+    """Which work of a kind goes first, whoever its tenant; the members from first to last."""
 
     INTERACTIVE = "INTERACTIVE"
     NORMAL = "NORMAL"

@@ -29,7 +29,7 @@ class HousekeepingSteps(Reading):
         return (await self._connection.run("lead", owner=owner, lease=milliseconds(lease))).status == "OK"
 
     async def due(self) -> Mapping[MediaKind, int]:
-        """How many uploads of each kind could be claimed now."""
+        """How many uploads of each kind are due and may be worked on."""
         reply = await self._connection.run("due", kinds=list(MediaKind))
         return {kind: int(count) for kind, count in zip(MediaKind, reply.extra, strict=True)}
 

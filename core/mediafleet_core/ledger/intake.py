@@ -161,6 +161,7 @@ class IntakeSteps(LedgerBase):
             crc32c=original.crc32c,
             sha256=original.sha256,
             limits=_limits(limits),
+            share=records.share(limits),
             max_attempts=max_attempts,
             op=op or new_op(),
         )
@@ -232,6 +233,7 @@ def _creation(tenant: TenantId, spec: UploadSpec, limits: Limits, request: Reque
             "spec": records.to_json(spec),
             "collection": spec.collection,
             "batch": spec.batch_id or "",
+            "priority": spec.priority,
             "kind": kind_of(declared),
             "caption": spec.caption,
             "labels": records.to_json(spec.labels),

@@ -13,6 +13,7 @@ from mediafleet_core.failures import AttemptRecord, Failure
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.progress import Progress, Units
+from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import (
     Checksums,
     MediaInfo,
@@ -45,6 +46,11 @@ def pairs(flat: Sequence[str]) -> dict[str, str]:
 def to_json(value: object) -> str:
     """JSON text of a struct or a plain value."""
     return msgspec.json.encode(value).decode()
+
+
+def share(limits: Limits) -> str:
+    """What claims need to know of a tenant's limits, as JSON; the same text for equal limits."""
+    return to_json({"weight": limits.weight, "running": dict(sorted(limits.running_uploads.items()))})
 
 
 def upload(upload_id: str, fields: Fields) -> Upload:

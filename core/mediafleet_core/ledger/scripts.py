@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
+from mediafleet_core.ledger import records
 from mediafleet_core.ledger.settings import LedgerSettings
+from mediafleet_core.media_types import MediaKind
 from mediafleet_core.object_keys import ROOT
 from mediafleet_core.parts import PARTS_IN_FLIGHT
 from mediafleet_core.progress import MOST_BEFORE_TERMINAL, RECEIVED_PERCENT
-from mediafleet_core.uploads import TERMINAL, TRANSITIONS
+from mediafleet_core.quotas import Limits
+from mediafleet_core.uploads import TERMINAL, TRANSITIONS, Priority
 
 REQUEST_MEMORY_MS = 24 * 3600 * 1000
 """How long a deleted upload answers a repeated delete, and its request id is remembered at least."""
@@ -47,6 +50,7 @@ def _tables(settings: LedgerSettings) -> str:
         "received": RECEIVED_PERCENT,
         "before_terminal": MOST_BEFORE_TERMINAL,
         "root": ROOT,
+        "share": records.share(Limits()),
     }
     transitions = {
         name: f"{{from = {_lua({str(s): True for s in step.sources})}, target = '{step.target}'}}"
@@ -56,9 +60,15 @@ def _tables(settings: LedgerSettings) -> str:
         [
             f"local TRANSITIONS = {{{', '.join(f'{name} = {text}' for name, text in transitions.items())}}}",
             f"local TERMINAL = {_lua({str(state): True for state in TERMINAL})}",
+            f"local KINDS = {_list(MediaKind)}",
+            f"local PRIORITIES = {_list(Priority)}",
             f"local CONSTANTS = {_lua(constants)}",
         ]
     )
+
+
+def _list(names: Iterable[str]) -> str:
+    return "{" + ", ".join(f"'{name}'" for name in names) + "}"
 
 
 def _lua(table: Mapping[str, int | float | str | bool]) -> str:

@@ -23,7 +23,7 @@ class WorkSteps(LedgerBase):
     async def claim(
         self, kinds: Sequence[MediaKind], worker: str, lease: timedelta, *, op: str | None = None
     ) -> Claim | None:
-        """QUEUED -> PROCESSING for the upload due longest, of the first of `kinds` with any due."""
+        """QUEUED -> PROCESSING for the upload whose turn it is, of the first of `kinds` with any for a worker."""
         reply = await self._connection.run(
             "claim", kinds=list(kinds), worker=worker, lease=milliseconds(lease), op=op or new_op()
         )

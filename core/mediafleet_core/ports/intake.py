@@ -161,7 +161,9 @@ class IntakeLedger(Protocol):
         max_attempts: int,
         op: str | None = None,
     ) -> Upload:
-        """RECEIVING -> QUEUED: reservation becomes usage, the upload joins its kind's pending list.
+        """RECEIVING -> QUEUED: reservation becomes usage, the upload waits for a worker.
+
+        Claims honour the `limits` that the latest finish of the tenant gave.
 
         Raises CONCURRENT_WRITER, UPLOAD_CANCELLED, QUOTA_EXCEEDED (unknown size).
         """

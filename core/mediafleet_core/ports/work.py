@@ -23,7 +23,8 @@ from mediafleet_core.uploads import (
 class Claim(NamedTuple):
     """A job that a worker may do until its lease ends.
 
-    `waited` is how long it was due before, `more` how many uploads of its kind are still due.
+    `waited` is how long it was due before, `more` how many uploads of its kind are still due, 0 when their tenants all
+    run as many as they may.
     """
 
     upload: Upload
@@ -73,7 +74,11 @@ class WorkLedger(Protocol):
     async def claim(
         self, kinds: Sequence[MediaKind], worker: str, lease: timedelta, *, op: str | None = None
     ) -> Claim | None:
-        """QUEUED -> PROCESSING for the upload due longest, of the first of `kinds` with any due; takes a lease."""
+        """QUEUED -> PROCESSING, with a lease, for an upload of the first of `kinds` that has any for a worker.
+
+        Of that kind the highest priority goes first; within it tenants take turns by their weights, unless they run as
+        many as they may; of a tenant the upload due longest.
+        """
 
     async def renew(
         self, upload_id: UploadId, fence: int, lease: timedelta, progress: WorkProgress | None = None

@@ -1,5 +1,5 @@
--- Shared by every script. ARGV[1]: key prefix. ARGV[2]: arguments as JSON. TRANSITIONS, TERMINAL and CONSTANTS are
--- generated from the Python tables and stand above this text. Every script defines main() and returns
+-- Shared by every script. ARGV[1]: key prefix. ARGV[2]: arguments as JSON. TRANSITIONS, TERMINAL, KINDS,
+-- PRIORITIES (the first goes first) and CONSTANTS are generated from Python and stand above this text. Every script defines main() and returns
 -- {status, detail, record, extra}.
 local P = ARGV[1]
 local A = cjson.decode(ARGV[2])
@@ -9,6 +9,7 @@ local extra = {}
 local written = false
 
 local function int(number) return string.format('%.0f', number) end
+local function exact(number) return string.format('%.17g', number) end
 local function num(text) return tonumber(text) or 0 end
 local function record_key(id) return P .. 'u:' .. id end
 
@@ -190,20 +191,86 @@ local function move(r, transition, stage)
   save(r)
 end
 
--- Queues of one kind: waiting by time of entry, delayed by due time, running by end of lease.
+-- Queues of one kind: waiting by time of entry, delayed by due time, running by end of lease. What waits also stands in
+-- a line, one for each priority and tenant. Tenants take turns, by virtual time: `turns` has those with a line who may
+-- run more, each claim moves its tenant on by 1 / weight. Who leaves ahead of the clock (the time of the last claim)
+-- rests there until it catches up, and who comes joins at the clock: neither coming nor idling earns anything.
 local function queue_key(r, list) return P .. list .. ':' .. get(r, 'kind') end
+local function turns_key(list, kind, priority) return P .. list .. ':' .. kind .. ':' .. priority end
+local function line_key(kind, priority, tenant) return turns_key('line', kind, priority) .. ':' .. tenant end
+local function line_of(r) return line_key(get(r, 'kind'), get(r, 'priority'), get(r, 'tenant')) end
+
+-- {weight, running = {kind = most at once}} as the tenant's limits said last.
+local function share_of(tenant)
+  local share = redis.call('HGET', P .. 'shares', tenant)
+  return cjson.decode(share or CONSTANTS.share)
+end
+
+-- Whatever changes a line, a running count or a limit lets the tenant take part in turns, or not, by this.
+local function take_part(kind, tenant)
+  local most = share_of(tenant).running[kind]
+  local full = most and num(redis.call('HGET', P .. 'running_of:' .. kind, tenant)) >= most
+  for _, priority in ipairs(PRIORITIES) do
+    local turns, rests = turns_key('turns', kind, priority), turns_key('rests', kind, priority)
+    local at = redis.call('ZSCORE', turns, tenant)
+    if full or redis.call('EXISTS', line_key(kind, priority, tenant)) == 0 then
+      if at then
+        redis.call('ZREM', turns, tenant)
+        redis.call('ZADD', rests, at, tenant)
+      end
+    elseif not at then
+      local clock = num(redis.call('HGET', P .. 'clocks', kind .. ':' .. priority))
+      redis.call('ZADD', turns, exact(math.max(clock, num(redis.call('ZSCORE', rests, tenant)))), tenant)
+      redis.call('ZREM', rests, tenant)
+    end
+  end
+end
+
+local function learn_share(tenant, share)
+  if (redis.call('HGET', P .. 'shares', tenant) or CONSTANTS.share) == share then return end
+  redis.call('HSET', P .. 'shares', tenant, share)
+  for _, kind in ipairs(KINDS) do take_part(kind, tenant) end
+end
+
+local function enter_line(r, since)
+  redis.call('ZADD', queue_key(r, 'waiting'), since, r.id)
+  redis.call('ZADD', line_of(r), since, r.id)
+  take_part(get(r, 'kind'), get(r, 'tenant'))
+end
 local function join_waiting(r)
   set(r, 'queued', now)
-  redis.call('ZADD', queue_key(r, 'waiting'), int(now), r.id)
+  enter_line(r, int(now))
 end
 local function rejoin_waiting(r)
-  redis.call('ZADD', queue_key(r, 'waiting'), get(r, 'queued'), r.id)
+  enter_line(r, get(r, 'queued'))
   move(r, 'requeue', 'queued')
+end
+local function start_running(r, lease)
+  redis.call('ZREM', queue_key(r, 'waiting'), r.id)
+  redis.call('ZREM', line_of(r), r.id)
+  redis.call('ZADD', queue_key(r, 'running'), int(now + lease), r.id)
+  redis.call('HINCRBY', queue_key(r, 'running_of'), get(r, 'tenant'), 1)
+  take_part(get(r, 'kind'), get(r, 'tenant'))
 end
 local function leave_queues(r)
   redis.call('ZREM', queue_key(r, 'waiting'), r.id)
+  redis.call('ZREM', line_of(r), r.id)
   redis.call('ZREM', queue_key(r, 'delayed'), r.id)
-  redis.call('ZREM', queue_key(r, 'running'), r.id)
+  if redis.call('ZREM', queue_key(r, 'running'), r.id) == 1
+    and redis.call('HINCRBY', queue_key(r, 'running_of'), get(r, 'tenant'), -1) == 0 then
+    redis.call('HDEL', queue_key(r, 'running_of'), get(r, 'tenant'))
+  end
+  take_part(get(r, 'kind'), get(r, 'tenant'))
+end
+
+-- Uploads that are due, unless none of their tenants may run more.
+local function claimable(kind)
+  for _, priority in ipairs(PRIORITIES) do
+    if redis.call('EXISTS', turns_key('turns', kind, priority)) == 1 then
+      return redis.call('ZCARD', P .. 'waiting:' .. kind)
+    end
+  end
+  return 0
 end
 
 -- Objects that no record names any more. run 1 is due at once, run 2 after the longest storage time-out.
@@ -283,7 +350,7 @@ end
 
 -- What every end of an attempt has in common; answers whether a cancel waited for it, which is done then.
 local function end_attempt(r)
-  redis.call('ZREM', queue_key(r, 'running'), r.id)
+  leave_queues(r)
   set(r, 'worker', '')
   plan_sweep(r, attempt_prefix(r), false)
   if get(r, 'state') ~= 'CANCELLING' then return false end

@@ -1,25 +1,41 @@
--- QUEUED -> PROCESSING for the upload that is due longest, of the first of these kinds that has any due.
-local function next_due()
-  for _, kind in ipairs(A.kinds) do
-    local waiting = P .. 'waiting:' .. kind
-    for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'delayed:' .. kind, '-inf', int(now), 'LIMIT', 0, 100)) do
-      redis.call('ZADD', waiting, redis.call('ZSCORE', P .. 'delayed:' .. kind, id), id)
-      redis.call('ZREM', P .. 'delayed:' .. kind, id)
-    end
-    local head = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
-    if head[1] then return head[1], num(head[2]) end
+-- QUEUED -> PROCESSING: of the first of these kinds that has any due, of its highest priority, of the tenant whose turn
+-- it is, for the upload that is due longest.
+local function join_due(kind)
+  local delayed = P .. 'delayed:' .. kind
+  local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', int(now), 'WITHSCORES', 'LIMIT', 0, 100)
+  for i = 1, #due, 2 do
+    local of = redis.call('HMGET', record_key(due[i]), 'tenant', 'priority')
+    redis.call('ZREM', delayed, due[i])
+    enter_line({id = due[i], field = {kind = kind, tenant = of[1], priority = of[2]}}, due[i + 1])
   end
 end
-local id, since = next_due()
-if not id then return 'NOTHING' end
-local r = load(id)
+local function take_turn(kind)
+  for _, priority in ipairs(PRIORITIES) do
+    local turns = turns_key('turns', kind, priority)
+    local turn = redis.call('ZRANGE', turns, 0, 0, 'WITHSCORES')
+    if turn[1] then
+      local tenant, at = turn[1], turn[2]
+      redis.call('HSET', P .. 'clocks', kind .. ':' .. priority, at)
+      redis.call('ZREMRANGEBYSCORE', turns_key('rests', kind, priority), '-inf', at)
+      redis.call('ZADD', turns, exact(num(at) + 1 / share_of(tenant).weight), tenant)
+      return redis.call('ZRANGE', line_key(kind, priority, tenant), 0, 0, 'WITHSCORES')
+    end
+  end
+end
+local first
+for _, kind in ipairs(A.kinds) do
+  join_due(kind)
+  first = take_turn(kind)
+  if first then break end
+end
+if not first then return 'NOTHING' end
+local r = load(first[1])
 set(r, 'fence', num(get(r, 'fence')) + 1)
 set(r, 'attempt', num(get(r, 'failed')) + 1)
 set(r, 'next', '')
 set(r, 'worker', A.worker)
 if get(r, 'started') == '' then set(r, 'started', now) end
-redis.call('ZREM', queue_key(r, 'waiting'), id)
-redis.call('ZADD', queue_key(r, 'running'), int(now + A.lease), id)
+start_running(r, A.lease)
 move(r, 'claim', 'fetch')
-A.id = id
-return 'OK', cjson.encode({num(get(r, 'fence')), now - since, redis.call('ZCARD', queue_key(r, 'waiting'))})
+A.id = r.id
+return 'OK', cjson.encode({num(get(r, 'fence')), now - num(first[2]), claimable(get(r, 'kind'))})

@@ -1,7 +1,7 @@
 -- PROCESSING -> SUCCEEDED, under the fence of this attempt.
 local r = held(A.id, A.fence)
 if not r or not may(r, 'commit') then return 'LOST' end
-redis.call('ZREM', queue_key(r, 'running'), r.id)
+leave_queues(r)
 if get(r, 'kind') ~= A.kind then
   -- Found to be of another kind than declared: index and usage follow.
   local size = num(get(r, 'counted_original'))

@@ -1,6 +1,5 @@
--- How much work of each kind could be claimed now.
+-- How much work of each kind is due and may be done.
 for _, kind in ipairs(A.kinds) do
-  extra[#extra + 1] = redis.call('ZCARD', P .. 'waiting:' .. kind)
-    + redis.call('ZCOUNT', P .. 'delayed:' .. kind, '-inf', int(now))
+  extra[#extra + 1] = claimable(kind) + redis.call('ZCOUNT', P .. 'delayed:' .. kind, '-inf', int(now))
 end
 return 'OK'

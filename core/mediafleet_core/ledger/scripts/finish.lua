@@ -26,6 +26,7 @@ set(r, 'expires', '')
 set(r, 'max_attempts', A.max_attempts)
 set(r, 'percent', CONSTANTS.received)
 set(r, 'work', CONSTANTS.received)
+learn_share(get(r, 'tenant'), A.share)
 join_waiting(r)
 move(r, 'finish', 'queued')
 return 'OK'
