@@ -7,13 +7,14 @@ import secrets
 from mediafleet_core.ledger.caller import CallerSteps
 from mediafleet_core.ledger.connection import Connection
 from mediafleet_core.ledger.event_log import EventSteps
+from mediafleet_core.ledger.fleet import FleetSteps
 from mediafleet_core.ledger.housekeeping import HousekeepingSteps
 from mediafleet_core.ledger.intake import IntakeSteps
 from mediafleet_core.ledger.settings import LedgerSettings
 from mediafleet_core.ledger.work import WorkSteps
 
 
-class RedisLedger(IntakeSteps, WorkSteps, CallerSteps, HousekeepingSteps, EventSteps):
+class RedisLedger(IntakeSteps, WorkSteps, CallerSteps, HousekeepingSteps, FleetSteps, EventSteps):
     """Implements the ports Ledger and EventLog."""
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ is away or refuses, besides the reasons it names.
 
 from mediafleet_core.ports.caller import CallerLedger
 from mediafleet_core.ports.event_log import EventLog, History
+from mediafleet_core.ports.fleet import FleetLedger
 from mediafleet_core.ports.housekeeping import HousekeepingLedger, Sweep
 from mediafleet_core.ports.intake import IntakeLedger, Original, RequestKey, WriteSession
 from mediafleet_core.ports.job_queue import JobQueue
@@ -28,6 +29,7 @@ __all__ = [
     "Chunks",
     "Claim",
     "EventLog",
+    "FleetLedger",
     "History",
     "HousekeepingLedger",
     "IntakeLedger",

@@ -34,7 +34,7 @@ class HousekeepingLedger(Protocol):
         """Whether `owner` does the housekeeping for the next `lease`."""
 
     async def due(self) -> Mapping[MediaKind, int]:
-        """How many uploads of each kind are due, 0 when their tenants all run as many as they may."""
+        """How many uploads of each kind are due, 0 when it is paused or their tenants all run as many as they may."""
 
     async def end_lost_leases(self, lease: timedelta) -> Sequence[Upload]:
         """PROCESSING -> QUEUED (or FAILED after too many), CANCELLING -> CANCELLED, for every lease that has ended.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Protocol
 
 from mediafleet_core.ports.caller import CallerLedger
+from mediafleet_core.ports.fleet import FleetLedger
 from mediafleet_core.ports.housekeeping import HousekeepingLedger
 from mediafleet_core.ports.intake import IntakeLedger
 from mediafleet_core.ports.reading import ReadingLedger
 from mediafleet_core.ports.work import WorkLedger
 
 
-class Ledger(IntakeLedger, WorkLedger, CallerLedger, ReadingLedger, HousekeepingLedger, Protocol):
+class Ledger(IntakeLedger, WorkLedger, CallerLedger, ReadingLedger, HousekeepingLedger, FleetLedger, Protocol):
     """The one place where records live and change. Every change is one atomic step, safe to repeat by its `op`.
 
     `op` names the step; a repeat with the same `op` answers what the first one did. It is made afresh when left out,

@@ -23,8 +23,8 @@ from mediafleet_core.uploads import (
 class Claim(NamedTuple):
     """A job that a worker may do until its lease ends.
 
-    `waited` is how long it was due before, `more` how many uploads of its kind are still due, 0 when their tenants all
-    run as many as they may.
+    `waited` is how long it was due before, `more` how many uploads of its kind are still due, 0 when it is paused or
+    their tenants all run as many as they may.
     """
 
     upload: Upload
@@ -77,7 +77,7 @@ class WorkLedger(Protocol):
         """QUEUED -> PROCESSING, with a lease, for an upload of the first of `kinds` that has any for a worker.
 
         Of that kind the highest priority goes first; within it tenants take turns by their weights, unless they run as
-        many as they may; of a tenant the upload due longest.
+        many as they may; of a tenant the upload due longest. Paused kinds are passed over.
         """
 
     async def renew(

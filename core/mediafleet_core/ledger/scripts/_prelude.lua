@@ -263,14 +263,18 @@ local function leave_queues(r)
   take_part(get(r, 'kind'), get(r, 'tenant'))
 end
 
--- Uploads that are due, unless none of their tenants may run more.
+local function is_paused(kind) return redis.call('HEXISTS', P .. 'paused', kind) == 1 end
+
+-- Uploads that are due, unless their kind is paused or none of their tenants may run more.
 local function claimable(kind)
+  if is_paused(kind) then return 0 end
+  local retries = redis.call('ZCOUNT', P .. 'delayed:' .. kind, '-inf', int(now))
   for _, priority in ipairs(PRIORITIES) do
     if redis.call('EXISTS', turns_key('turns', kind, priority)) == 1 then
-      return redis.call('ZCARD', P .. 'waiting:' .. kind)
+      return redis.call('ZCARD', P .. 'waiting:' .. kind) + retries
     end
   end
-  return 0
+  return retries
 end
 
 -- Objects that no record names any more. run 1 is due at once, run 2 after the longest storage time-out.

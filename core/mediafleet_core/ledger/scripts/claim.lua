@@ -24,9 +24,11 @@ local function take_turn(kind)
 end
 local first
 for _, kind in ipairs(A.kinds) do
-  join_due(kind)
-  first = take_turn(kind)
-  if first then break end
+  if not is_paused(kind) then
+    join_due(kind)
+    first = take_turn(kind)
+    if first then break end
+  end
 end
 if not first then return 'NOTHING' end
 local r = load(first[1])
