@@ -10,9 +10,10 @@
             print(upload.failure.message, upload.failure.next_step)
 
 - `Client`, and `AsyncClient` with the same methods for asyncio: `upload` and `upload_many`; `watch`, `watch_many` and
-  `wait`; `get` and `list`; `update`, `cancel`, `retry` and `delete`; `download_url`; `usage`.
-- `Upload`, `UploadEvent`, `UploadFilter`, `UploadState`, `Usage`: the data of those calls, messages of `mediafleet.v1`.
-  `TERMINAL_STATES` are the states in which an upload has ended.
+  `wait`; `get` and `list`; `update`, `cancel`, `retry` and `delete`; `download_url`; `usage`;
+  `fleet`, `pause_queue` and `resume_queue` for administrators.
+- `Upload`, `UploadEvent`, `UploadFilter`, `UploadState`, `Usage`, `Fleet`, `QueueStatus`: the data of those calls,
+  messages of `mediafleet.v1`. `TERMINAL_STATES` are the states in which an upload has ended.
 - `UploadProgress` is what a progress callback gets, `UploadOutcome` what `upload_many` yields.
 - `MediafleetError` is raised by every call that fails; the subclasses tell why. An upload whose processing failed
   raises nothing: it is an `Upload` with a `failure`.
@@ -55,12 +56,15 @@ if TYPE_CHECKING:
     )
     from mediafleet.many import UploadOutcome
     from mediafleet.progress import TERMINAL_STATES, UploadProgress
+    from mediafleet.v1.fleet_pb2 import Fleet, QueueStatus
     from mediafleet.v1.uploads_pb2 import Upload, UploadEvent, UploadFilter, UploadState
     from mediafleet.v1.usage_pb2 import Usage
 
 _HOMES = {
     "AsyncClient": "mediafleet.aio",
     "Client": "mediafleet.client",
+    "Fleet": "mediafleet.v1.fleet_pb2",
+    "QueueStatus": "mediafleet.v1.fleet_pb2",
     "TERMINAL_STATES": "mediafleet.progress",
     "UploadOutcome": "mediafleet.many",
     "UploadProgress": "mediafleet.progress",
@@ -82,12 +86,14 @@ __all__ = [
     "DeadlineExceeded",
     "FailedPrecondition",
     "FieldViolation",
+    "Fleet",
     "Internal",
     "InvalidArgument",
     "MediafleetError",
     "NotFound",
     "OutOfRange",
     "PermissionDenied",
+    "QueueStatus",
     "QuotaExceeded",
     "QuotaViolation",
     "RateLimited",

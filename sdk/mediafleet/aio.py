@@ -23,8 +23,8 @@ from mediafleet.progress import Callback, Report, UploadProgress, applied, is_la
 from mediafleet.resuming import send_resuming
 from mediafleet.sending import send
 from mediafleet.sources import Readable, open_source
+from mediafleet.v1 import fleet_pb2, usage_pb2
 from mediafleet.v1 import uploads_pb2 as pb
-from mediafleet.v1 import usage_pb2
 from mediafleet.watching import resumed
 
 Transfer: TypeAlias = Literal["auto", "stream", "direct"]
@@ -307,6 +307,20 @@ class AsyncClient:
             scope = usage_pb2.UsageScope.USAGE_SCOPE_COLLECTION
         request = usage_pb2.GetUsageRequest(scope=scope, collection=collection, refresh=refresh)
         return (await self._gateways.call(lambda gateway: gateway.usage.GetUsage, request)).usage
+
+    async def fleet(self) -> fleet_pb2.Fleet:
+        """The queues with their figures, and the workers; needs the scope `admin`, as the two below."""
+        return (await self._gateways.call(lambda gateway: gateway.fleet.GetFleet, fleet_pb2.GetFleetRequest())).fleet
+
+    async def pause_queue(self, queue: str, *, reason: str = "") -> fleet_pb2.QueueStatus:
+        """Hands out no more work of a queue such as `image`; running work goes on, uploads are still taken in."""
+        request = fleet_pb2.PauseQueueRequest(queue=queue, reason=reason)
+        return (await self._gateways.call(lambda gateway: gateway.fleet.PauseQueue, request)).queue
+
+    async def resume_queue(self, queue: str) -> fleet_pb2.QueueStatus:
+        """Hands out work of a paused queue again."""
+        request = fleet_pb2.ResumeQueueRequest(queue=queue)
+        return (await self._gateways.call(lambda gateway: gateway.fleet.ResumeQueue, request)).queue
 
     async def _terminal(self, upload: pb.Upload, report: Report) -> pb.Upload:
         events = self.watch(upload.upload_id)

@@ -154,3 +154,6 @@ class Client:
     delete = _call(AsyncClient.delete)
     download_url = _call(AsyncClient.download_url)
     usage = _call(AsyncClient.usage)
+    fleet = _call(AsyncClient.fleet)
+    pause_queue = _call(AsyncClient.pause_queue)
+    resume_queue = _call(AsyncClient.resume_queue)

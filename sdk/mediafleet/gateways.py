@@ -11,10 +11,12 @@ from google.protobuf.message import Message
 
 from mediafleet.errors import DeadlineExceeded, Internal, MediafleetError, Unavailable, from_rpc_error
 from mediafleet.retries import Patience
+from mediafleet.v1.fleet_pb2_grpc import FleetServiceStub
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 from mediafleet.v1.usage_pb2_grpc import UsageServiceStub
 
 if TYPE_CHECKING:
+    from mediafleet.v1.fleet_pb2_grpc import FleetServiceAsyncStub
     from mediafleet.v1.uploads_pb2_grpc import UploadServiceAsyncStub
     from mediafleet.v1.usage_pb2_grpc import UsageServiceAsyncStub
 
@@ -53,6 +55,7 @@ class Gateway:
             self._channel = grpc.aio.secure_channel(self._address, credentials, options=_OPTIONS)
         self.uploads: UploadServiceAsyncStub = UploadServiceStub(self._channel)
         self.usage: UsageServiceAsyncStub = UsageServiceStub(self._channel)
+        self.fleet: FleetServiceAsyncStub = FleetServiceStub(self._channel)
         self._writing: grpc.Channel | None = None
 
     @property

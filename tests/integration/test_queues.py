@@ -150,6 +150,12 @@ async def check(world: World) -> None:
         assert delayed.get(kind, set()) <= {each.upload_id for each in records if each.state is State.QUEUED}
         counts = {name: int(n) for name, n in (await redis.hgetall(f"mf:running_of:{kind}")).items()}
         assert counts == {tenant: n for (of, tenant), n in running_of.items() if of == kind}
+    dead = defaultdict[str, set[str]](set)
+    for upload in records:
+        if upload.state is State.FAILED and upload.original_key:
+            dead[upload.kind].add(upload.upload_id)
+    for kind in NAMES:
+        assert {str(member) for member in await redis.smembers(f"mf:dead:{kind}")} == dead[kind]
     turns = defaultdict[str, set[str]](set)
     for name in lines:
         of, priority, tenant = name.split(":")

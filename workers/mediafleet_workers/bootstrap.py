@@ -14,6 +14,7 @@ from mediafleet_workers import actors, decoding
 from mediafleet_workers.housekeeping import Housekeeping, HousekeepingSettings
 from mediafleet_workers.jobs.runner import JobRunner
 from mediafleet_workers.jobs.slots import Slots
+from mediafleet_workers.presence import Presence
 from mediafleet_workers.sandbox.sandbox import Sandbox
 from mediafleet_workers.sandbox.settings import SandboxSettings
 from mediafleet_workers.scratch import Scratch
@@ -70,6 +71,7 @@ async def build(settings: Settings) -> WorkerProcess:
             slots=slots,
             bells=actors.listen(broker, settings.worker.worker_kinds, settings.worker.worker_slots, slots.answer),
             housekeeping=Housekeeping(ledger, store, queue, settings.housekeeping, job_lease=settings.job.job_lease),
+            presence=Presence(ledger, settings.worker, runner.current),
             resources=resources.pop_all(),
         )
     raise AssertionError("unreachable")  # the stack swallows nothing

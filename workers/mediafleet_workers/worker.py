@@ -12,6 +12,7 @@ from mediafleet_core.telemetry.metrics import Address, serve
 from mediafleet_workers.housekeeping import Housekeeping
 from mediafleet_workers.jobs.runner import JobRunner
 from mediafleet_workers.jobs.slots import Slots
+from mediafleet_workers.presence import Presence
 from mediafleet_workers.sandbox.sandbox import Sandbox
 from mediafleet_workers.scratch import Scratch
 from mediafleet_workers.settings import WorkerSettings
@@ -34,13 +35,15 @@ class WorkerProcess:
         slots: Slots,
         bells: Worker,
         housekeeping: Housekeeping,
+        presence: Presence,
         resources: AsyncExitStack,
     ) -> None:
         """`resources` are released at the end."""
         self._settings, self._scratch, self._sandbox, self._runner = settings, scratch, sandbox, runner
-        self._slots, self._bells, self._housekeeping, self._resources = slots, bells, housekeeping, resources
+        self._slots, self._bells, self._housekeeping, self._presence = slots, bells, housekeeping, presence
+        self._resources = resources
         self._stopping = asyncio.Event()
-        self._keeping: asyncio.Task[None] | None = None
+        self._keeping: list[asyncio.Task[None]] = []
         self._listening = False
         self.metrics_address: Address | None = None
 
@@ -56,7 +59,9 @@ class WorkerProcess:
         page = serve(self._settings.metrics_address, "worker")
         self._resources.push_async_callback(asyncio.to_thread, page.close)
         self.metrics_address = page.address
-        self._keeping = asyncio.create_task(self._housekeeping.run(self._stopping))
+        self._keeping = [
+            asyncio.create_task(keeping.run(self._stopping)) for keeping in (self._housekeeping, self._presence)
+        ]
         self._bells.start()
         self._listening = True
         _log.info(
@@ -82,6 +87,5 @@ class WorkerProcess:
             self._listening = False
             await asyncio.to_thread(self._bells.stop, round(_LAST_STEPS * 1000))
         self._stopping.set()
-        if self._keeping is not None:
-            await self._keeping
+        await asyncio.gather(*self._keeping)
         await self._resources.aclose()

@@ -93,7 +93,11 @@ def grid(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
     for column in columns:
         elastic = column in ("name", "result")
-        justify: JustifyMethod = "right" if column in ("size", "objects", "done") else "left"
+        justify: JustifyMethod = (
+            "right"
+            if column in ("size", "objects", "done", "waiting", "running", "delayed", "dead", "oldest")
+            else "left"
+        )
         table.add_column(column, no_wrap=not elastic, overflow="fold", justify=justify)
     return table
 

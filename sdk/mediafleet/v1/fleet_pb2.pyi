@@ -72,7 +72,7 @@ class QueueStatus(_message.Message):
     OLDEST_AGE_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
-    """Name: `image`, `audio`, `video`, `document`, `enrich` or `housekeeping`."""
+    """Name: `audio`, `document`, `image`, `other` or `video`."""
     waiting: _builtins.int
     """Uploads that are due and wait for a worker."""
     running: _builtins.int
@@ -119,12 +119,15 @@ class WorkerStatus(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     HEARTBEAT_TIME_FIELD_NUMBER: _builtins.int
     CURRENT_UPLOADS_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """Id of the process, unique over restarts."""
     host: _builtins.str
     """Name of the host or pod."""
     version: _builtins.str
     """Version of the software."""
+    slots: _builtins.int
+    """Uploads that it works on at once, at most."""
     @_builtins.property
     def queues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Queues that it serves."""
@@ -151,10 +154,11 @@ class WorkerStatus(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         heartbeat_time: _timestamp_pb2.Timestamp | None = ...,
         current_uploads: _abc.Iterable[Global___CurrentUpload] | None = ...,
+        slots: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_time", b"heartbeat_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_uploads", b"current_uploads", "heartbeat_time", b"heartbeat_time", "host", b"host", "queues", b"queues", "start_time", b"start_time", "version", b"version", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_uploads", b"current_uploads", "heartbeat_time", b"heartbeat_time", "host", b"host", "queues", b"queues", "slots", b"slots", "start_time", b"start_time", "version", b"version", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

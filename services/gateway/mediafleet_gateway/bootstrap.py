@@ -20,6 +20,7 @@ from mediafleet_gateway.admission import Admission
 from mediafleet_gateway.auth import AnonymousVerifier, TokenVerifier
 from mediafleet_gateway.direct import Direct
 from mediafleet_gateway.draining import Drain
+from mediafleet_gateway.fleet import FleetService
 from mediafleet_gateway.gateway import Gateway
 from mediafleet_gateway.server import Servicers, make_server
 from mediafleet_gateway.settings import GatewaySettings
@@ -101,6 +102,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
         servicers = Servicers(
             uploads=UploadService(settings, ledger, store, intake, lifecycle, watching, admission, drain),
             usage=UsageService(ledger, StorageProbe(store)),
+            fleet=FleetService(ledger, queue),
             health=health_service,
         )
         shared_port = settings.gateway.gateway_parent is not None

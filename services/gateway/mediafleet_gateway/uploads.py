@@ -16,11 +16,10 @@ from mediafleet_gateway import downloads, paging, requests
 from mediafleet_gateway.auth import caller
 from mediafleet_gateway.convert import timestamp, upload_to_proto
 from mediafleet_gateway.interceptors.around import Context
-from mediafleet_gateway.validation import Fields
+from mediafleet_gateway.validation import MAX_REASON, Fields
 
 _log = structlog.get_logger(__name__)
 
-_MAX_REASON = 500
 _CHANGEABLE = ("caption", "labels")
 _OLDEST_FIRST = {"": False, "create_time desc": False, "create_time": True}
 _URL_LIFETIME = timedelta(hours=1)
@@ -90,7 +89,7 @@ class Uploads(UploadServiceServicer):
         """Stops what is under way."""
         upload_id = requests.upload_id(request.upload_id)
         fields = Fields()
-        fields.line("reason", request.reason, _MAX_REASON)
+        fields.line("reason", request.reason, MAX_REASON)
         fields.check()
         upload = await self._lifecycle.cancel(upload_id, caller().tenant, request.reason)
         return pb.CancelUploadResponse(upload=upload_to_proto(upload))

@@ -18,6 +18,7 @@ MAX_CAPTION = 2_000
 MAX_LABELS = 64
 MAX_LABEL_VALUE = 255
 MAX_REQUEST_ID = 128
+MAX_REASON = 500
 
 _TEXT_DIRECTION = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """With these a name can show another extension than it has."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import structlog
@@ -12,6 +13,7 @@ import structlog
 from mediafleet_core import manifest
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.failures import FailureCode, ProcessingError
+from mediafleet_core.identity import UploadId
 from mediafleet_core.ports import Claim, Ledger, ObjectStore, Outcome, Verdict
 from mediafleet_core.uploads import State, Upload
 from mediafleet_workers import metrics
@@ -49,6 +51,8 @@ class JobRunner:
         self._ledger, self._store, self._sandbox, self._scratch = ledger, store, sandbox, scratch
         self._settings, self._worker = settings, worker
         self._drained = asyncio.Event()
+        self.current: dict[UploadId, datetime] = {}
+        """Uploads at work, and since when."""
 
     def give_back(self) -> None:
         """Stop every running job and return it to its queue; no attempt is counted."""
@@ -65,7 +69,11 @@ class JobRunner:
             ),
             metrics.IN_PROGRESS.labels(kind).track_inprogress(),
         ):
-            outcome = await self._to_its_end(job)
+            self.current[job.upload.upload_id] = datetime.now(UTC)
+            try:
+                outcome = await self._to_its_end(job)
+            finally:
+                self.current.pop(job.upload.upload_id, None)
             metrics.FINISHED.labels(kind, outcome).inc()
             _log.info("job_ended", outcome=outcome, stage=job.stage_name)
 

@@ -300,6 +300,17 @@ local function retain(r)
   if get(r, 'original') ~= '' then redis.call('ZADD', P .. 'retained', int(now + CONSTANTS.retention), r.id) end
 end
 
+-- A FAILED upload that is kept counts as dead in its queue, until it is retried, dropped or deleted.
+local function give_up(r)
+  retain(r)
+  redis.call('SADD', queue_key(r, 'dead'), r.id)
+  move(r, 'fail')
+end
+local function leave_retained(r)
+  redis.call('ZREM', P .. 'retained', r.id)
+  redis.call('SREM', queue_key(r, 'dead'), r.id)
+end
+
 local function owned(id, tenant)
   local r = load(id)
   if r and (not tenant or get(r, 'tenant') == tenant) then return r end

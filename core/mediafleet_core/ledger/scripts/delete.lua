@@ -15,7 +15,8 @@ refund_renditions(r)
 refund_original(r)
 unindex(r)
 leave_queues(r)
-for _, key in ipairs({'expiry', 'retained', 'manifests'}) do redis.call('ZREM', P .. key, r.id) end
+leave_retained(r)
+for _, key in ipairs({'expiry', 'manifests'}) do redis.call('ZREM', P .. key, r.id) end
 plan_sweep(r, upload_prefix(r), true)
 append(r, 'deleted', get(r, 'state'))
 save(r)

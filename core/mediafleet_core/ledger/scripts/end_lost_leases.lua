@@ -11,8 +11,7 @@ for _, kind in ipairs(A.kinds) do
       set(r, 'lost', num(get(r, 'lost')) + 1)
       if num(get(r, 'lost')) >= A.most then
         set(r, 'failure', A.failure)
-        retain(r)
-        move(r, 'fail')
+        give_up(r)
       else
         rejoin_waiting(r)
       end

@@ -8,7 +8,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'expiry', '-inf', int(now),
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'retained', '-inf', int(now), 'LIMIT', 0, A.limit)) do
   local r = load(id)
-  redis.call('ZREM', P .. 'retained', id)
+  leave_retained(r)
   refund_original(r)
   plan_sweep(r, upload_prefix(r), false)
   save(r)

@@ -18,7 +18,6 @@ elseif num(get(r, 'failed')) < A.attempts then
   redis.call('ZADD', queue_key(r, 'delayed'), int(now + A.backoff), r.id)
   move(r, 'requeue')
 else
-  retain(r)
-  move(r, 'fail')
+  give_up(r)
 end
 return 'OK'

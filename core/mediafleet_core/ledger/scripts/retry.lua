@@ -6,7 +6,7 @@ if not may(r, 'retry') then
   return TERMINAL[get(r, 'state')] and 'UPLOAD_TERMINAL' or 'UPLOAD_NOT_FINISHED', get(r, 'state')
 end
 if get(r, 'original') == '' then return 'ORIGINAL_MISSING' end
-redis.call('ZREM', P .. 'retained', r.id)
+leave_retained(r)
 for _, name in ipairs({'failed', 'lost'}) do set(r, name, 0) end
 for _, name in ipairs({'failure', 'finished', 'started', 'next'}) do set(r, name, '') end
 set(r, 'series', num(get(r, 'series')) + 1)
