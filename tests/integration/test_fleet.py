@@ -72,6 +72,20 @@ async def test_a_worker_is_shown_with_its_upload_and_goes_when_it_ends(reached: 
         assert not (await client.fleet()).workers
 
 
+async def test_a_worker_has_another_id_with_each_start(reached: Reached, shop: Shop) -> None:
+    ids: set[str] = set()
+    async with admin(reached) as client:
+
+        async def shown() -> bool:
+            ids.update(worker.worker_id for worker in (await client.fleet()).workers)
+            return bool((await client.fleet()).workers)
+
+        for _ in range(2):
+            async with working(shop.settings):
+                await eventually(shown)
+    assert len(ids) == 2
+
+
 async def test_a_paused_queue_does_nothing_and_a_resumed_one_begins_at_once(reached: Reached, shop: Shop) -> None:
     async with admin(reached) as client, working(shop.settings):
         assert (await client.pause_queue("other", reason="a broken codec")).paused

@@ -257,7 +257,7 @@ local function leave_queues(r)
   redis.call('ZREM', line_of(r), r.id)
   redis.call('ZREM', queue_key(r, 'delayed'), r.id)
   if redis.call('ZREM', queue_key(r, 'running'), r.id) == 1
-    and redis.call('HINCRBY', queue_key(r, 'running_of'), get(r, 'tenant'), -1) == 0 then
+    and redis.call('HINCRBY', queue_key(r, 'running_of'), get(r, 'tenant'), -1) <= 0 then
     redis.call('HDEL', queue_key(r, 'running_of'), get(r, 'tenant'))
   end
   take_part(get(r, 'kind'), get(r, 'tenant'))
