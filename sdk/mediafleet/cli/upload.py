@@ -49,7 +49,11 @@ def upload(connection: Connection, /, files: tuple[Path, ...], watch: bool, as_j
     Exit code 0 if every file was accepted (with --watch: processed), 1 if any failed.
     """
     # A file that is named twice is one upload, of which the two would deprive each other.
-    outcomes = asyncio.run(_upload_all(connection, tuple(dict.fromkeys(files)), watch, as_json, spec))
+    try:
+        outcomes = asyncio.run(_upload_all(connection, tuple(dict.fromkeys(files)), watch, as_json, spec))
+    except KeyboardInterrupt:
+        click.echo("Interrupted. The same command goes on where this one stopped.", err=True)
+        raise
     if not as_json:
         from mediafleet.cli.output import uploads
 
