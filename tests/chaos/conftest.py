@@ -1,0 +1,16 @@
+"""One fleet for the whole matrix: what one case leaves behind is the next one's trouble, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.fleet import Fleet, fleet_in
+
+
+@pytest.fixture(scope="package")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Two gateways, two workers, a Redis, a folder for storage, short leases."""
+    with fleet_in(tmp_path_factory.mktemp("chaos")) as fleet:
+        yield fleet
