@@ -375,3 +375,27 @@ async def test_puts_go_through_the_proxy_of_the_environment(
     await store.put_part("o/1", "id", 1, [CONTENT], crc32c=CRC32C)
     await store.close()
     assert server.bodies == [CONTENT]
+
+
+async def test_a_proxy_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await reader.read(-1)
+
+    proxy = await asyncio.start_server(silent, "127.0.0.1", 0)
+    host, port = proxy.sockets[0].getsockname()
+    monkeypatch.setenv("https_proxy", f"http://{host}:{port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    settings = S3Endpoint("https://storage.invalid", "key-id", "secret", strict=True).settings()
+    store = S3Store(settings.model_copy(update={"storage_timeout": timedelta(seconds=0.2)}))
+    with pytest.raises(MediafleetError) as raised:
+        await store.put_part("o/1", "id", 1, [CONTENT], crc32c=CRC32C)
+    await store.close()
+    proxy.close()
+    for writer in writers:
+        writer.close()
+        await writer.wait_closed()
+    assert raised.value.reason is Reason.STORAGE_UNAVAILABLE
+    assert raised.value.metadata["cause"] == "timeout"

@@ -56,6 +56,7 @@ class SignedPuts:
         proxies = ProxyConfiguration(get_environ_proxies(settings.endpoint_url))
         self._proxy = proxies.proxy_url_for(settings.endpoint_url)
         self._session: aiohttp.ClientSession | None = None
+        self._places = asyncio.Semaphore(settings.storage_connections)
 
     async def send(
         self,
@@ -77,7 +78,8 @@ class SignedPuts:
         url = URL(self._signer.put(path, query or {}, headers, datetime.now(UTC), _LIFETIME), encoded=True)
         loop = asyncio.get_running_loop()
         async with (
-            asyncio.timeout(None) as patience,
+            self._places,  # waiting for one's turn is no silence of the storage's
+            asyncio.timeout(self._silence) as patience,
             self._session.put(
                 url,
                 data=_Body(body, lambda: patience.reschedule(loop.time() + self._silence)),
@@ -102,9 +104,7 @@ class SignedPuts:
     def _connect(self) -> aiohttp.ClientSession:
         authorities = str(self._settings.storage_ca_file or get_cert_path(True))
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._settings.storage_connections, ssl=ssl.create_default_context(cafile=authorities)
-            ),
+            connector=aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context(cafile=authorities)),
             # aiohttp's sock_read would count from the first byte that is sent.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             cookie_jar=aiohttp.DummyCookieJar(),
