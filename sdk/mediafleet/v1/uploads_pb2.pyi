@@ -170,7 +170,7 @@ class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.Val
     """May wait for everything else."""
 
 class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
-    """Which work goes first within one tenant."""
+    """Which work of a kind goes first, whoever its tenant."""
 
 PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
 """Same as PRIORITY_NORMAL."""
