@@ -150,12 +150,12 @@ class Failpoints:
 
         def enqueue(bell: Message[None], *, delay: int | None = None) -> Message[None]:
             armed = self.armed(Port.BELLS, "enqueue", bell)
-            if armed and armed.side is Side.BEFORE and self.happens(armed):
+            if armed and armed.side is Side.BEFORE and self.happens():
                 self.strike(armed)
                 for _ in range(2 if armed.fault is Fault.THRICE else 0):
                     ring(bell)
             rung = ring(bell, delay=delay)
-            if armed and armed.side is Side.AFTER and self.happens(armed):
+            if armed and armed.side is Side.AFTER and self.happens():
                 self.strike(armed)
                 for _ in range(2 if armed.fault is Fault.THRICE else 0):
                     ring(bell)
@@ -176,7 +176,7 @@ class Failpoints:
                     return armed
         return None
 
-    def happens(self, armed: Armed) -> bool:
+    def happens(self) -> bool:
         """Whether it is this process that the fault strikes."""
         for path in self._folder.glob("*.json"):
             with suppress(FileNotFoundError):
@@ -215,12 +215,12 @@ class _Wrapped:
         if "op" in inspect.signature(call).parameters:
             kwargs["op"] = kwargs.get("op") or uuid4().hex
         repeat = partial(call, *args, **kwargs)
-        if armed.side is Side.BEFORE and self._points.happens(armed):
+        if armed.side is Side.BEFORE and self._points.happens():
             self._points.strike(armed)
             if armed.fault is Fault.THRICE:
                 return (await asyncio.gather(*(repeat() for _ in range(3))))[0]
         answer = await repeat()
-        if armed.side is Side.AFTER and self._points.happens(armed):
+        if armed.side is Side.AFTER and self._points.happens():
             self._points.strike(armed)
             if armed.fault is Fault.THRICE:
                 await repeat()
@@ -232,9 +232,9 @@ class _Wrapped:
         self, method: str, call: Callable[..., AsyncGenerator[bytes, None]], *args: Any
     ) -> AsyncGenerator[bytes, None]:
         armed = self._points.armed(self._port, method, *args)
-        if armed and armed.side is Side.BEFORE and self._points.happens(armed):
+        if armed and armed.side is Side.BEFORE and self._points.happens():
             self._points.strike(armed)
         async for chunk in call(*args):
             yield chunk
-        if armed and armed.side is Side.AFTER and self._points.happens(armed):
+        if armed and armed.side is Side.AFTER and self._points.happens():
             self._points.strike(armed)

@@ -93,8 +93,8 @@ class Fleet:
 
     async def work_left(self) -> bool:
         """Whether there is anything for workers to do, or a manifest for housekeeping to write."""
-        queues = [f"mf:{queue}:{kind}" for queue in ("waiting", "delayed", "running") for kind in MediaKind]
-        return await self._any("mf:manifests", *queues)
+        queues = ("waiting", "delayed", "running", "running_of")
+        return await self._any("mf:manifests", *(f"mf:{queue}:{kind}" for queue in queues for kind in MediaKind))
 
     async def sweeps_left(self) -> bool:
         """Whether there are any, those of later included."""
@@ -133,7 +133,7 @@ class Fleet:
 
     async def _any(self, *keys: str) -> bool:
         async with Redis.from_url(self.redis_url) as client:
-            return any([await client.zcard(key) for key in keys])
+            return bool(await client.exists(*keys))  # Redis keeps nothing that is empty
 
     def _start(self, role: str, address: str) -> Member:
         other = f"127.0.0.1:{free_port()}"
