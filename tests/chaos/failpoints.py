@@ -23,7 +23,9 @@ import redis
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 
+from mediafleet_core.media_types import MediaKind
 from mediafleet_core.processing import DEFAULT_SIZES
+from mediafleet_core.queue import ACTOR_NAME, DramatiqQueue, queue_name
 
 GATEWAY, WORKER = "gateway", "worker"
 
@@ -114,7 +116,7 @@ POINTS = (
     Point("seal", GATEWAY, Port.LEDGER, "seal", Sent.EVEN),
     Point("complete multipart", GATEWAY, Port.STORE, "complete_multipart", Sent.PARTS),
     Point("finish parts", GATEWAY, Port.LEDGER, "finish", Sent.PARTS),
-    Point("bell", GATEWAY, Port.BELLS, "enqueue"),
+    Point("bell", GATEWAY, Port.BELLS, "ring"),
     Point("claim", WORKER, Port.LEDGER, "claim"),
     Point("fetch", WORKER, Port.STORE, "read"),
     Point("process", WORKER, Port.SANDBOX, "run"),
@@ -144,25 +146,27 @@ class Failpoints:
         """`target`, with this process's failpoints before and after its steps."""
         return _Wrapped(self, port, target)
 
-    def wrap_bells(self, broker: RedisBroker) -> RedisBroker:
-        """The same broker: its enqueue, which runs in threads, is the step."""
-        ring = broker.enqueue
+    def queue(self, broker: RedisBroker) -> DramatiqQueue:
+        """A queue of bells; its step is to ring unless a bell waits: housekeeping may have rung for the same work."""
+        points = self
 
-        def enqueue(bell: Message[None], *, delay: int | None = None) -> Message[None]:
-            armed = self.armed(Port.BELLS, "enqueue", bell)
-            if armed and armed.side is Side.BEFORE and self.happens():
-                self.strike(armed)
-                for _ in range(2 if armed.fault is Fault.THRICE else 0):
-                    ring(bell)
-            rung = ring(bell, delay=delay)
-            if armed and armed.side is Side.AFTER and self.happens():
-                self.strike(armed)
-                for _ in range(2 if armed.fault is Fault.THRICE else 0):
-                    ring(bell)
-            return rung
+        class Queue(DramatiqQueue):
+            def _enqueue(self, kind: MediaKind) -> None:  # runs in threads
+                armed = points.armed(Port.BELLS, "ring", kind)
+                if armed and armed.side is Side.BEFORE and points.happens():
+                    points.strike(armed)
+                    self._again(armed, kind)
+                super()._enqueue(kind)
+                if armed and armed.side is Side.AFTER and points.happens():
+                    points.strike(armed)
+                    self._again(armed, kind)
 
-        setattr(broker, "enqueue", enqueue)  # noqa: B010 - mypy lets no method be assigned
-        return broker
+            def _again(self, armed: Armed, kind: MediaKind) -> None:
+                for _ in range(3 if armed.fault is Fault.THRICE else 0):
+                    bell: Message[None] = Message(queue_name(kind), ACTOR_NAME, (), {}, {})
+                    broker.enqueue(bell)
+
+        return Queue(broker)
 
     def armed(self, port: Port, method: str, *args: Any, **kwargs: Any) -> Armed | None:
         """What is to happen at this step, if anything."""

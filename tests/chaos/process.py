@@ -11,7 +11,6 @@ import mediafleet_gateway.main
 import mediafleet_workers.bootstrap
 import mediafleet_workers.main
 from mediafleet_core.ledger import LedgerSettings, connect
-from mediafleet_core.queue import open_broker
 from mediafleet_core.storage import open_store
 from mediafleet_workers.sandbox.sandbox import Sandbox
 from tests.chaos.failpoints import GATEWAY, Failpoints, Port
@@ -27,7 +26,7 @@ def main(role: str, folder: Path) -> int:
     made = {
         "connect": connected,
         "open_store": lambda settings: points.wrap(Port.STORE, open_store(settings)),
-        "open_broker": lambda settings: points.wrap_bells(open_broker(settings)),
+        "DramatiqQueue": points.queue,
         "Sandbox": lambda *args, **kwargs: points.wrap(Port.SANDBOX, Sandbox(*args, **kwargs)),
     }
     bootstrap = mediafleet_gateway.bootstrap if role == GATEWAY else mediafleet_workers.bootstrap
