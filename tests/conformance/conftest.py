@@ -15,7 +15,9 @@ import pytest
 from aiohttp import web
 from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
+from redis.asyncio import Redis
 
+from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
 from mediafleet_core.ports import ObjectStore
 from mediafleet_core.storage import Backend, StorageSettings, open_local, open_store, signer_of
 from mediafleet_core.storage.local_http import application
@@ -123,3 +125,11 @@ def strict(request: pytest.FixtureRequest) -> bool:
 def prefix() -> str:
     """A prefix that no other test uses."""
     return f"uploads/{uuid.uuid4()}/"
+
+
+@pytest.fixture
+async def ledger(redis_url: str, redis_client: Redis) -> AsyncIterator[RedisLedger]:
+    """The ledger on an empty Redis."""
+    ledger = await connect(LedgerSettings(ledger_url=redis_url))
+    yield ledger
+    await ledger.close()

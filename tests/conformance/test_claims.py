@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import msgspec
 import pytest
-from redis.asyncio import Redis
 
 from mediafleet_core.failures import FailureCode
 from mediafleet_core.identity import TenantId
-from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import Claim
 from mediafleet_core.quotas import Limits
@@ -25,13 +24,6 @@ ONE_AT_ONCE = Limits(running_uploads={MediaKind.IMAGE: 1})
 BULK, INTERACTIVE = (
     msgspec.structs.replace(SPEC, priority=priority) for priority in (Priority.BULK, Priority.INTERACTIVE)
 )
-
-
-@pytest.fixture
-async def ledger(redis_url: str, redis_client: Redis) -> AsyncIterator[RedisLedger]:
-    ledger = await connect(LedgerSettings(ledger_url=redis_url))
-    yield ledger
-    await ledger.close()
 
 
 async def bring(ledger: RedisLedger, tenant: TenantId, count: int, limits: Limits = LIMITS) -> list[Upload]:

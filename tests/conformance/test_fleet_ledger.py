@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from redis.asyncio import Redis
 
 from mediafleet_core.failures import FailureCode
@@ -18,13 +16,6 @@ from tests.ledgers import ANN, DAY, LEASE, NOW, claimed, failed, outcome, queued
 from tests.waiting import eventually
 
 IMAGE = MediaKind.IMAGE
-
-
-@pytest.fixture
-async def ledger(redis_url: str, redis_client: Redis) -> AsyncIterator[RedisLedger]:
-    ledger = await connect(LedgerSettings(ledger_url=redis_url))
-    yield ledger
-    await ledger.close()
 
 
 async def test_work_of_a_paused_kind_is_not_handed_out_until_it_is_resumed(ledger: RedisLedger) -> None:

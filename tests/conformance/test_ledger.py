@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,13 +27,6 @@ from mediafleet_core.uploads import State, Transfer, UploadSpec
 from mediafleet_core.usage import Stored
 from tests.ledgers import ANN, BOB, DAY, LEASE, LIMITS, NOW, SPEC, claimed, created, failed, finished, outcome, queued
 from tests.waiting import eventually
-
-
-@pytest.fixture
-async def ledger(redis_url: str, redis_client: Redis) -> AsyncIterator[RedisLedger]:
-    ledger = await connect(LedgerSettings(ledger_url=redis_url))
-    yield ledger
-    await ledger.close()
 
 
 async def refused(awaitable: object) -> MediafleetError:

@@ -1,6 +1,6 @@
--- Shared by every script. ARGV[1]: key prefix. ARGV[2]: arguments as JSON. TRANSITIONS, TERMINAL, KINDS,
--- PRIORITIES (the first goes first) and CONSTANTS are generated from Python and stand above this text. Every script defines main() and returns
--- {status, detail, record, extra}.
+-- Shared by every script. ARGV[1]: key prefix. ARGV[2]: arguments as JSON. TRANSITIONS, TERMINAL, KINDS, PRIORITIES
+-- (the first goes first) and CONSTANTS are generated from Python and stand above this text. Every script defines main()
+-- and returns {status, detail, record, extra}.
 local P = ARGV[1]
 local A = cjson.decode(ARGV[2])
 local time = redis.call('TIME')
