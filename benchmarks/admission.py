@@ -109,8 +109,8 @@ async def measured(address: str, command: list[str]) -> tuple[Latency, Latency, 
 
 
 @contextmanager
-def limited(limit: int) -> Iterator[Server]:
-    """A gateway that admits so many uploads at once."""
+def limited(limit: int) -> Iterator[tuple[Server, Server]]:
+    """A gateway that admits so many uploads at once, and another beside it."""
     tenant = {"concurrent_uploads": limit, "bytes_in_flight": 1 << 40, "tenant_bytes": 1 << 40}
     environment = {
         "MEDIAFLEET_MAX_UPLOADS": str(limit),
@@ -118,7 +118,7 @@ def limited(limit: int) -> Iterator[Server]:
         "MEDIAFLEET_TENANTS": json.dumps({"local": {**tenant, "collection_bytes": 1 << 40}}),
     }
     with bench() as processes:
-        yield processes.gateway(environment=environment)
+        yield processes.gateway(environment=environment), processes.gateway(environment=environment)
 
 
 @click.command()
@@ -126,16 +126,18 @@ def limited(limit: int) -> Iterator[Server]:
 @click.option("--limit", default=50, show_default=True, help="Uploads that the gateway admits at once.")
 @click.option("--size", default=8.0, show_default=True, help="MiB of each file.")
 @click.option("--rate", default=1.0, show_default=True, help="MiB/s of each client's line; 0 is no limit.")
+@click.option("--beside", is_flag=True, help="Time GetUpload at an idle gateway: what sharing processors costs.")
 @click.option("--uploaders", default="", hidden=True, help="Only upload to this address.")
-def main(clients: int, limit: int, size: float, rate: float, uploaders: str) -> None:
+def main(clients: int, limit: int, size: float, rate: float, beside: bool, uploaders: str) -> None:
     """Print how the uploads ended, and what GetUpload took before and meanwhile."""
     if uploaders:
         click.echo(json.dumps(asyncio.run(upload_all(uploaders, clients, int(size * MIB), rate * MIB))))
         return
-    with limited(limit) as gateway:
+    with limited(limit) as (gateway, idle_one):
+        timed = idle_one if beside else gateway
         sizes = [f"--{name}={value}" for name, value in (("clients", clients), ("size", size), ("rate", rate))]
         command = [sys.executable, "-m", "benchmarks.admission", *sizes, "--uploaders", gateway.address]
-        idle, busy, ends, seconds = asyncio.run(measured(gateway.address, command))
+        idle, busy, ends, seconds = asyncio.run(measured(timed.address, command))
         peak = gateway.peak_memory() / MIB
     click.echo(f"{platform.machine()}, Python {platform.python_version()}")
     click.echo(f"{clients} clients, {limit} admitted, {size:g} MiB each at {rate:g} MiB/s: {ends}, {seconds:.1f} s")
