@@ -143,9 +143,7 @@ def test_a_used_data_dir_is_refused(dev: DevServerProcess) -> None:
 
 
 def test_a_used_port_is_refused(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", free_port()))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
         port = taken.getsockname()[1]
         said = refusal(tmp_path / "data", "--gateway-port", str(port - 1), "--gateways", "2")
     assert "--gateway-port" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,12 @@ def test_a_server_on_path_comes_before_the_unpacked_one(tmp_path: Path, monkeypa
 
 async def test_every_test_gets_an_empty_database(redis_client: Redis) -> None:
     assert await redis_client.dbsize() == 0
+
+
+def test_a_free_port_is_given_once_and_a_server_may_listen_there() -> None:
+    ports = [embedded.free_port() for _ in range(50)]
+    assert len(set(ports)) == len(ports)
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", ports[0]))
+    with socket.create_server(("127.0.0.1", ports[0])) as server:
+        assert server.getsockname()[1] == ports[0]

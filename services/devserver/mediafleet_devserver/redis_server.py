@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import ctypes
 import os
@@ -105,13 +106,27 @@ def start_redis(directory: Path, port: int) -> subprocess.Popen[bytes]:
     return process
 
 
+_reserved: collections.deque[socket.socket] = collections.deque(maxlen=64)
+"""The last ports given by `free_port`, bound and not listening: nobody else is given them before their server starts.
+
+A server that sets SO_REUSEADDR, as all of ours do, may still listen there.
+"""
+
+
 def free_port() -> int:
     """A TCP port on loopback that nobody uses, below the range from which the system takes outgoing ports."""
-    # At random, so that two callers who have not bound theirs yet rarely meet.
+    # At random: a test that binds without asking here rarely meets us.
     for port in random.sample(range(20_000, 32_000), 200):
-        with socket.socket() as probe, contextlib.suppress(OSError):
+        # Without SO_REUSEADDR the bind fails where another caller holds a reservation; with it the server's succeeds.
+        probe = socket.socket()
+        try:
             probe.bind(("127.0.0.1", port))
-            return port
+        except OSError:
+            probe.close()
+            continue
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _reserved.append(probe)
+        return port
     raise RuntimeError("No free port on loopback between 20000 and 32000.")
 
 
