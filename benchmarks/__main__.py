@@ -12,7 +12,8 @@ from rich.console import Console
 
 from benchmarks import direct, ingest, small_files, status, thumbnails, tus_peer
 from benchmarks.pairs import Pair, rows
-from benchmarks.servers import bench, free_port
+from benchmarks.servers import bench
+from mediafleet_devserver.redis_server import free_port
 
 
 def _bytes(rounds: int, console: Console) -> Iterator[Pair]:

@@ -22,9 +22,9 @@ from typing import Literal, NamedTuple
 import grpc
 
 from benchmarks.pairs import Pair, measure, rows
-from benchmarks.servers import READY_WITHIN, free_port
+from benchmarks.servers import READY_WITHIN
 from mediafleet import Client
-from mediafleet_devserver.redis_server import redis_server
+from mediafleet_devserver.redis_server import free_port, redis_server
 
 SIZE = 1 << 30
 """Bytes of the file."""

@@ -22,9 +22,9 @@ from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 
 CHUNK = bytes(range(256)) * (1 << 12)
-SIZE = 256 << 20
-"""Bytes of one upload."""
 GIB = 1 << 30
+SIZE = GIB
+"""Bytes of one upload."""
 
 _CONTENT = pb.WriteUploadRequest(content=CHUNK, crc32c=google_crc32c.value(CHUNK)).SerializeToString()
 
@@ -92,7 +92,7 @@ UNITS = ("MB/s", "CPU s per GiB")
 def run(gateway: Server, bare: Server, sink: Server, rounds: int) -> list[Pair]:
     """One stream of 1 MiB chunks against a bare grpc.aio sink; its CPU also against that sink and a bare sender."""
     return measure_all(
-        "WriteUpload, 256 MiB, S3 that discards",
+        "WriteUpload, 1 GiB, S3 that discards",
         UNITS,
         ("gateway", lambda: through(gateway, lambda: uvloop.run(upload(gateway.address)))),
         ("bare grpc.aio sink (CPU: and bare sender)", lambda: _bare(bare, sink)),
@@ -103,7 +103,7 @@ def run(gateway: Server, bare: Server, sink: Server, rounds: int) -> list[Pair]:
 def run_local(gateway: Server, bare: Server, rounds: int) -> Pair:
     """The same on local storage, which syncs every part to disk."""
     return measure(
-        "WriteUpload, 256 MiB, local storage",
+        "WriteUpload, 1 GiB, local storage",
         "MB/s",
         ("gateway", lambda: SIZE / 1e6 / uvloop.run(upload(gateway.address))),
         ("bare grpc.aio sink", lambda: SIZE / 1e6 / uvloop.run(_into_nothing(bare.address))),
@@ -116,14 +116,14 @@ def run_parallel(gateway: Server, two: Server, rounds: int) -> list[Pair]:
     four = ("one process, four clients", lambda: through(gateway, lambda: uvloop.run(_at_once(gateway.address, 4))))
     return [
         *measure_all(
-            "WriteUpload, 4 x 64 MiB",
+            "WriteUpload, 4 x 256 MiB",
             UNITS,
             four,
             ("one process, one client", lambda: through(gateway, lambda: uvloop.run(upload(gateway.address)))),
             rounds=rounds,
         ),
         *measure_all(
-            "WriteUpload, 4 x 64 MiB",
+            "WriteUpload, 4 x 256 MiB",
             UNITS,
             ("two processes, four clients", lambda: through(two, lambda: uvloop.run(_at_once(two.address, 4)))),
             four,

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import click
 
-from benchmarks.servers import bench, free_port
+from benchmarks.servers import bench
 from mediafleet import Client
+from mediafleet_devserver.redis_server import free_port
 
 CLIENTS = 4
 GOAL = 175 << 20

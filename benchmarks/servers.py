@@ -15,8 +15,9 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import grpc
+import redis
 
-from mediafleet_devserver.redis_server import redis_server
+from mediafleet_devserver.redis_server import free_port, redis_server
 
 READY_WITHIN = 30.0
 """Seconds that a server may take to accept connections."""
@@ -44,17 +45,6 @@ class Server(NamedTuple):
         return _status(self.pid, "VmRSS")
 
 
-def free_port() -> int:
-    """A free loopback port, below those that the system gives to clients."""
-    while True:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", 20_000 + secrets.randbelow(12_000)))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-
-
 class Bench:
     """Starts processes; all end with the block."""
 
@@ -63,6 +53,8 @@ class Bench:
         self._folder = folder
         (folder / "redis").mkdir()
         self._redis = stack.enter_context(redis_server(folder / "redis"))
+        with redis.Redis.from_url(self._redis) as client:
+            self.redis = Server(self._redis, client.info("server")["process_id"])
         self._log = stack.enter_context((folder / "log").open("wb"))
 
     def start(

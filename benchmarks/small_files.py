@@ -1,21 +1,28 @@
-"""Small files: UploadFile through the gateway, eight at a time, against boto3 straight to the storage."""
+"""Small files: UploadFile through the gateway, eight at a time, against boto3 straight to the storage.
+
+`python -m benchmarks.small_files` tells what each process spends on a file, which is what bounds them on few cores.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import statistics
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
+import click
 import grpc
 import uvloop
 from botocore.config import Config
 
 from benchmarks.pairs import Pair, measure
-from benchmarks.servers import Server, s3_settings
+from benchmarks.servers import Server, bench, s3_settings
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
+from mediafleet_devserver.redis_server import free_port
 
 CONTENT = os.urandom(200_000)
 FILES = 600
@@ -79,3 +86,33 @@ def run(gateway: Server, two: Server, sink: Server, rounds: int) -> list[Pair]:
         )
         for name, subject in (("UploadFile", gateway), ("UploadFile, two processes", two))
     ]
+
+
+def _spent(name: str, files_per_second: Callable[[], float], servers: Mapping[str, Server], rounds: int) -> str:
+    """A line with the speed and each process' CPU, the client's last."""
+    files_per_second()
+    before = {role: server.cpu() for role, server in servers.items()}
+    own = time.process_time()
+    speed = statistics.median(files_per_second() for _ in range(rounds))
+    seconds = {role: server.cpu() - before[role] for role, server in servers.items()}
+    seconds["client"] = time.process_time() - own
+    each = ", ".join(f"{role} {spent / rounds / FILES * 1e3:.2f}" for role, spent in seconds.items())
+    whole = sum(seconds.values()) / rounds / FILES * 1e3
+    return f"{name}: {speed:.0f} files/s; ms of CPU for each: {each}; {whole:.2f} in all"
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, help="Rounds of 600 files each.")
+def main(rounds: int) -> None:
+    """What each process spends on a 200 KB file, through the gateway and by boto3 alone."""
+    with bench() as started:
+        sink = started.python("benchmarks.discarding_s3", f"127.0.0.1:{free_port()}")
+        gateway = started.gateway(sink)
+        direct = Direct(sink)
+        ours = {"gateway": gateway, "Redis": started.redis, "storage": sink}
+        click.echo(_spent("UploadFile", lambda: through_gateway(gateway), ours, rounds))
+        click.echo(_spent("boto3", direct.files_per_second, {"storage": sink}, rounds))
+
+
+if __name__ == "__main__":
+    main()

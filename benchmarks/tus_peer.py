@@ -16,13 +16,12 @@ import uvloop
 from benchmarks import small_files
 from benchmarks.ingest import CHUNK, SIZE, UNITS, through, upload
 from benchmarks.pairs import Pair, measure, measure_all
-from benchmarks.servers import Bench, Server, free_port
+from benchmarks.servers import Bench, Server
+from mediafleet_devserver.redis_server import free_port
 
 _OURS = Path(__file__).parent / "tus"
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mediafleet-bench" / "tus"
 _TYPE = "application/offset+octet-stream"
-_SIZE = SIZE // 2
-"""Bytes of one upload to the peer, so that a round does not take for ever."""
 
 
 def start(bench: Bench, sink: Server) -> Server | None:
@@ -38,18 +37,18 @@ def start(bench: Bench, sink: Server) -> Server | None:
 
 
 def _stream() -> Iterator[bytes]:
-    for _ in range(_SIZE // len(CHUNK)):
+    for _ in range(SIZE // len(CHUNK)):
         yield CHUNK
 
 
 def _upload(address: str) -> float:
     connection = http.client.HTTPConnection(address)
     start = time.perf_counter()
-    connection.request("POST", "/files", headers={"Tus-Resumable": "1.0.0", "Upload-Length": str(_SIZE)})
+    connection.request("POST", "/files", headers={"Tus-Resumable": "1.0.0", "Upload-Length": str(SIZE)})
     place = _answer(connection, 201)["Location"].partition(address)[2]
-    about = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": _TYPE, "Content-Length": str(_SIZE)}
+    about = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": _TYPE, "Content-Length": str(SIZE)}
     connection.request("PATCH", place, body=_stream(), headers=about)
-    assert int(_answer(connection, 204)["Upload-Offset"]) == _SIZE
+    assert int(_answer(connection, 204)["Upload-Offset"]) == SIZE
     connection.close()
     return time.perf_counter() - start
 
@@ -85,7 +84,7 @@ def run(gateway: Server, tus: Server, rounds: int) -> list[Pair]:
             "One upload, 1 MiB chunks, S3 that discards",
             UNITS,
             ("gateway", lambda: through(gateway, lambda: uvloop.run(upload(gateway.address)))),
-            (peer, lambda: through(tus, lambda: _upload(tus.address), _SIZE)),
+            (peer, lambda: through(tus, lambda: _upload(tus.address))),
             rounds=rounds,
         ),
         measure(
