@@ -106,10 +106,11 @@ def start_redis(directory: Path, port: int) -> subprocess.Popen[bytes]:
     return process
 
 
-_reserved: collections.deque[socket.socket] = collections.deque(maxlen=64)
-"""The last ports given by `free_port`, bound and not listening: nobody else is given them before their server starts.
+_MOST_RESERVED = 64
+_reserved: collections.deque[int] = collections.deque()
+"""Descriptors that hold the last ports given by `free_port`: nobody else is given them before their server starts.
 
-A server that sets SO_REUSEADDR, as all of ours do, may still listen there.
+They are bound and do not listen, so a server that sets SO_REUSEADDR, as all of ours do, may.
 """
 
 
@@ -125,7 +126,9 @@ def free_port() -> int:
             probe.close()
             continue
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _reserved.append(probe)
+        _reserved.append(probe.detach())
+        if len(_reserved) > _MOST_RESERVED:
+            os.close(_reserved.popleft())
         return port
     raise RuntimeError("No free port on loopback between 20000 and 32000.")
 
