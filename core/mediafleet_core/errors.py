@@ -38,6 +38,8 @@ class Reason(StrEnum):
     PART_MISMATCH = "PART_MISMATCH"
     ORIGINAL_MISSING = "ORIGINAL_MISSING"
     BATCH_SEALED = "BATCH_SEALED"
+    BATCH_TERMINAL = "BATCH_TERMINAL"
+    BATCH_NOT_FINISHED = "BATCH_NOT_FINISHED"
     REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
     QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
     RATE_LIMITED = "RATE_LIMITED"
@@ -101,3 +103,8 @@ def invalid_field(field: str, description: str) -> MediafleetError:
 def upload_not_found(upload_id: str) -> MediafleetError:
     """UPLOAD_NOT_FOUND; the same for an upload of another tenant, so that existence does not leak."""
     return MediafleetError(Reason.UPLOAD_NOT_FOUND, "no such upload", metadata={"uploadId": upload_id})
+
+
+def batch_not_found(batch_id: str) -> MediafleetError:
+    """BATCH_NOT_FOUND; the same for a batch of another tenant."""
+    return MediafleetError(Reason.BATCH_NOT_FOUND, "no such batch", metadata={"batchId": batch_id})

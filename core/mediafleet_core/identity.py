@@ -19,6 +19,11 @@ def new_upload_id() -> UploadId:
     return UploadId(str(uuid_utils.uuid7()))
 
 
+def new_batch_id() -> BatchId:
+    """Likewise for a batch."""
+    return BatchId(str(uuid_utils.uuid7()))
+
+
 def is_name(text: str) -> bool:
     """Whether `text` may name a tenant or a collection: 1 to 63 of a-z, 0-9, dot, dash, underscore."""
     return _NAME.fullmatch(text) is not None

@@ -17,9 +17,8 @@ from google.rpc.error_details_pb2 import BadRequest, QuotaFailure, RetryInfo
 from grpc import StatusCode
 from redis.asyncio import Redis
 
-from mediafleet.v1 import batches_pb2, fleet_pb2, usage_pb2
+from mediafleet.v1 import fleet_pb2, usage_pb2
 from mediafleet.v1 import uploads_pb2 as pb
-from mediafleet.v1.batches_pb2_grpc import BatchServiceStub
 from mediafleet.v1.fleet_pb2_grpc import FleetServiceStub
 from mediafleet_core.errors import Reason
 from mediafleet_core.identity import TenantId, UploadId
@@ -503,9 +502,7 @@ async def test_the_bucket_is_for_administrators(reached: Reached) -> None:
 
 async def test_what_is_not_built_yet_says_so(reached: Reached) -> None:
     with refused(StatusCode.UNIMPLEMENTED, Reason.NOT_IMPLEMENTED):
-        await BatchServiceStub(reached.channel).GetBatch(batches_pb2.GetBatchRequest(), metadata=ANN)
-    with refused(StatusCode.UNIMPLEMENTED, Reason.NOT_IMPLEMENTED):
-        await BatchServiceStub(reached.channel).WatchBatch(batches_pb2.WatchBatchRequest(), metadata=ANN).read()
+        await reached.usage.ListUsageHistory(usage_pb2.ListUsageHistoryRequest(), metadata=ANN)
     for path in ("/mediafleet.v1.UploadService/Nothing", "/no.such.Service/Nothing"):
         with refused(StatusCode.UNIMPLEMENTED, Reason.NOT_IMPLEMENTED):
             call: Any = reached.channel.unary_unary(path)

@@ -99,7 +99,7 @@ class Reading(LedgerBase):
         names += [f"collection:{which.collection}"] if which.collection else []
         names += [f"batch:{which.batch_id}"] if which.batch_id else []
         keys = [self._connection.key(f"idx:{tenant}:{name}") for name in names or ["all"]]
-        low, high = _bounds(which)
+        low, high = id_bounds(which.created_from, which.created_before)
         async with self._connection.guarded() as redis:
             pipeline = redis.pipeline(transaction=False)
             for key in keys:
@@ -111,7 +111,7 @@ class Reading(LedgerBase):
     async def _ids(
         self, index: str, which: UploadFilter, after: str, oldest_first: bool, *, limit: int = SCAN
     ) -> Sequence[str]:
-        low, high = _bounds(which)
+        low, high = id_bounds(which.created_from, which.created_before)
         async with self._connection.guarded() as redis:
             if oldest_first:
                 low = f"({after}" if after else low
@@ -122,10 +122,10 @@ class Reading(LedgerBase):
         return ids
 
 
-def _bounds(which: UploadFilter) -> tuple[str, str]:
-    """Lexical bounds of the ids that were created in the filter's time range."""
-    low = f"[{_first_id(which.created_from)}" if which.created_from else "-"
-    high = f"({_first_id(which.created_before)}" if which.created_before else "+"
+def id_bounds(created_from: datetime | None, created_before: datetime | None) -> tuple[str, str]:
+    """Lexical bounds of the ids that were created in a half-open range of time."""
+    low = f"[{_first_id(created_from)}" if created_from else "-"
+    high = f"({_first_id(created_before)}" if created_before else "+"
     return low, high
 
 

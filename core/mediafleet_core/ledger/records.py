@@ -56,6 +56,8 @@ def share(limits: Limits) -> str:
 def upload(upload_id: str, fields: Fields) -> Upload:
     """The record."""
     spec = msgspec.json.decode(fields["spec"], type=UploadSpec)
+    if spec.collection != fields["collection"]:  # its batch's, where it named none
+        spec = msgspec.structs.replace(spec, collection=fields["collection"])
     return Upload(
         upload_id=UploadId(upload_id),
         tenant=TenantId(fields["tenant"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from mediafleet_core.ledger.batches import BatchSteps
 from mediafleet_core.ledger.caller import CallerSteps
 from mediafleet_core.ledger.connection import Connection
 from mediafleet_core.ledger.event_log import EventSteps
@@ -14,7 +15,7 @@ from mediafleet_core.ledger.settings import LedgerSettings
 from mediafleet_core.ledger.work import WorkSteps
 
 
-class RedisLedger(IntakeSteps, WorkSteps, CallerSteps, HousekeepingSteps, FleetSteps, EventSteps):
+class RedisLedger(IntakeSteps, WorkSteps, CallerSteps, BatchSteps, HousekeepingSteps, FleetSteps, EventSteps):
     """Implements the ports Ledger and EventLog."""
 
     async def close(self) -> None:

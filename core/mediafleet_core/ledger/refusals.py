@@ -11,6 +11,7 @@ _TEXTS = {
     Reason.REQUEST_ID_REUSED: "this request id was used before with other arguments",
     Reason.BATCH_NOT_FOUND: "no such batch",
     Reason.BATCH_SEALED: "the batch takes no more uploads",
+    Reason.BATCH_NOT_FINISHED: "the batch is being cancelled; try again when that is over",
     Reason.UPLOAD_EXPIRED: "the upload was not finished in time and has expired",
     Reason.UPLOAD_CANCELLED: "the upload was cancelled",
     Reason.ORIGINAL_MISSING: "no original is stored; upload the file again",
@@ -40,6 +41,8 @@ def check(reply: Reply, upload_id: str = "") -> Reply:
         )
     if reason is Reason.UPLOAD_TERMINAL:
         raise MediafleetError(reason, f"the upload is {reply.detail}", metadata={"state": reply.detail})
+    if reason is Reason.BATCH_TERMINAL:
+        raise MediafleetError(reason, f"the batch is {reply.detail}", metadata={"state": reply.detail})
     if reason is Reason.TRANSFER_MISMATCH:
         raise MediafleetError(
             reason, f"the bytes of this upload come by {_WAYS[reply.detail]}", metadata={"transfer": reply.detail}

@@ -1,4 +1,4 @@
-"""The ledger's steps as Lua: each script is the generated tables, the prelude, its own main() and the epilogue."""
+"""The ledger's steps as Lua: each script is the generated tables, the shared parts, its own main() and the epilogue."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def sources(settings: LedgerSettings) -> Mapping[str, str]:
     """The whole text of every script, by name."""
     folder = files(__package__) / "scripts"
     tables = _tables(settings)
-    prelude, epilogue = ((folder / name).read_text() for name in ("_prelude.lua", "_epilogue.lua"))
+    prelude, batches, epilogue = ((folder / f"_{name}.lua").read_text() for name in ("prelude", "batches", "epilogue"))
     return {
         entry.name.removesuffix(".lua"): "\n".join(
-            [tables, prelude, "local function main()", entry.read_text(), "end", epilogue]
+            [tables, prelude, batches, "local function main()", entry.read_text(), "end", epilogue]
         )
         for entry in folder.iterdir()
         if entry.name.endswith(".lua") and not entry.name.startswith("_")

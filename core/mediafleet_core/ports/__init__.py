@@ -4,6 +4,7 @@ Every method may raise `MediafleetError`: LEDGER_UNAVAILABLE, STORAGE_UNAVAILABL
 is away or refuses, besides the reasons it names.
 """
 
+from mediafleet_core.ports.batches import BatchFilter, BatchLedger, BatchPage, Swept
 from mediafleet_core.ports.caller import CallerLedger
 from mediafleet_core.ports.event_log import EventLog, History
 from mediafleet_core.ports.fleet import FleetLedger
@@ -25,6 +26,9 @@ from mediafleet_core.ports.work import AttemptFailed, Claim, Outcome, Verdict, W
 
 __all__ = [
     "AttemptFailed",
+    "BatchFilter",
+    "BatchLedger",
+    "BatchPage",
     "CallerLedger",
     "Chunks",
     "Claim",
@@ -45,6 +49,7 @@ __all__ = [
     "StoredObject",
     "StoredPart",
     "Sweep",
+    "Swept",
     "UnfinishedMultipart",
     "UploadFilter",
     "UploadedPart",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mediafleet_core.ports.batches import BatchLedger
 from mediafleet_core.ports.caller import CallerLedger
 from mediafleet_core.ports.fleet import FleetLedger
 from mediafleet_core.ports.housekeeping import HousekeepingLedger
@@ -12,7 +13,9 @@ from mediafleet_core.ports.reading import ReadingLedger
 from mediafleet_core.ports.work import WorkLedger
 
 
-class Ledger(IntakeLedger, WorkLedger, CallerLedger, ReadingLedger, HousekeepingLedger, FleetLedger, Protocol):
+class Ledger(
+    IntakeLedger, WorkLedger, CallerLedger, ReadingLedger, BatchLedger, HousekeepingLedger, FleetLedger, Protocol
+):
     """The one place where records live and change. Every change is one atomic step, safe to repeat by its `op`.
 
     `op` names the step; a repeat with the same `op` answers what the first one did. It is made afresh when left out,

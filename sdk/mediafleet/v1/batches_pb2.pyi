@@ -41,7 +41,7 @@ class _BatchStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BatchState
     BATCH_STATE_FAILED: _BatchState.ValueType  # 5
     """Terminal: members failed and none succeeded."""
     BATCH_STATE_CANCELLED: _BatchState.ValueType  # 6
-    """Terminal: ended by CancelBatch."""
+    """Terminal: ended by CancelBatch, or every member was cancelled by itself."""
 
 class BatchState(_BatchState, metaclass=_BatchStateEnumTypeWrapper):
     """Where a batch stands. It is terminal when it is sealed and every member is.
@@ -61,7 +61,7 @@ BATCH_STATE_PARTIALLY_FAILED: BatchState.ValueType  # 4
 BATCH_STATE_FAILED: BatchState.ValueType  # 5
 """Terminal: members failed and none succeeded."""
 BATCH_STATE_CANCELLED: BatchState.ValueType  # 6
-"""Terminal: ended by CancelBatch."""
+"""Terminal: ended by CancelBatch, or every member was cancelled by itself."""
 Global___BatchState: _TypeAlias = BatchState  # noqa: Y015
 
 @_typing.final
@@ -239,7 +239,9 @@ class BatchProgress(_message.Message):
     bytes_total: _builtins.int
     """Bytes of originals in all, as far as declared."""
     items_per_second: _builtins.float
-    """Members that became terminal per second, lately."""
+    """Members that became terminal per second, lately; 0 while nothing is known
+    and in terminal states.
+    """
     @_builtins.property
     def counts(self) -> Global___BatchCounts:
         """Members by state."""
@@ -730,7 +732,7 @@ class BatchStateChange(_message.Message):
     """State after."""
     @_builtins.property
     def batch(self) -> Global___Batch:
-        """The batch as it is after the change."""
+        """The batch as it is after the change; absent if it has changed again since."""
 
     def __init__(
         self,

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from grpc_health.v1.health import aio as health
 
+from mediafleet_core.batch_watching import BatchWatching
+from mediafleet_core.batching import Batching
 from mediafleet_core.intake.intake import Intake
 from mediafleet_core.intake.settings import IntakeSettings
 from mediafleet_core.ledger import LedgerSettings, connect
@@ -18,6 +20,7 @@ from mediafleet_core.storage import StorageSettings, open_store
 from mediafleet_core.watching import WatchedLedger, Watching
 from mediafleet_gateway.admission import Admission
 from mediafleet_gateway.auth import AnonymousVerifier, TokenVerifier
+from mediafleet_gateway.batches import BatchService
 from mediafleet_gateway.direct import Direct
 from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.fleet import FleetService
@@ -90,6 +93,8 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
         resources.push_async_callback(intake.settled)
         lifecycle = Lifecycle(ledger, store, queue, max_attempts=settings.intake.max_attempts)
         resources.push_async_callback(lifecycle.settled)
+        batching = Batching(ledger, queue, max_attempts=settings.intake.max_attempts)
+        resources.push_async_callback(batching.settled)
         watching = Watching(ledger)
         drain = Drain()
         admission = Admission(
@@ -101,6 +106,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
         health_service = health.HealthServicer()
         servicers = Servicers(
             uploads=UploadService(settings, ledger, store, intake, lifecycle, watching, admission, drain),
+            batches=BatchService(ledger, batching, BatchWatching(ledger), heartbeat=settings.gateway.watch_heartbeat),
             usage=UsageService(ledger, StorageProbe(store)),
             fleet=FleetService(ledger, queue),
             health=health_service,

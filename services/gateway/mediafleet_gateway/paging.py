@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import copy
 import hashlib
 
-from mediafleet.v1 import uploads_pb2 as pb
+from mediafleet.v1.batches_pb2 import ListBatchesRequest
+from mediafleet.v1.uploads_pb2 import ListUploadsRequest
 from mediafleet_core.errors import invalid_field
 from mediafleet_core.identity import TenantId
 
@@ -16,6 +18,9 @@ LARGEST_BYTES = 3 << 20
 """Clients refuse messages over 4 MiB unless told otherwise."""
 
 _DIGEST_SIZE = 12
+_OLDEST_FIRST = {"": False, "create_time desc": False, "create_time": True}
+
+Request = ListUploadsRequest | ListBatchesRequest
 
 
 def page_size(requested: int) -> int:
@@ -25,13 +30,20 @@ def page_size(requested: int) -> int:
     return min(requested or DEFAULT_SIZE, LARGEST_SIZE)
 
 
-def encode(tenant: TenantId, request: pb.ListUploadsRequest, after: str) -> str:
+def oldest_first(order_by: str) -> bool:
+    """The order asked for. Raises FIELD_INVALID."""
+    if order_by not in _OLDEST_FIRST:
+        raise invalid_field("order_by", "must be `create_time desc` or `create_time`")
+    return _OLDEST_FIRST[order_by]
+
+
+def encode(tenant: TenantId, request: Request, after: str) -> str:
     """The token that goes on behind `after`; "" at the end."""
     place = after.encode()
     return base64.urlsafe_b64encode(_digest(tenant, request, place) + place).decode() if after else ""
 
 
-def decode(tenant: TenantId, request: pb.ListUploadsRequest) -> str:
+def decode(tenant: TenantId, request: Request) -> str:
     """Where the request's token goes on; "" for the first page. Raises FIELD_INVALID for a token not made for it."""
     if not request.page_token:
         return ""
@@ -45,9 +57,11 @@ def decode(tenant: TenantId, request: pb.ListUploadsRequest) -> str:
     return place.decode(errors="replace")
 
 
-def _digest(tenant: TenantId, request: pb.ListUploadsRequest, place: bytes) -> bytes:
+def _digest(tenant: TenantId, request: Request, place: bytes) -> bytes:
     # The size may change from page to page, as AIP-158 has it.
-    bound = pb.ListUploadsRequest(filter=request.filter, order_by=request.order_by)
+    bound = copy.deepcopy(request)
+    bound.ClearField("page_size")
+    bound.ClearField("page_token")
     digest = hashlib.blake2b(digest_size=_DIGEST_SIZE, key=tenant.encode())
     digest.update(place + b"\0" + bound.SerializeToString(deterministic=True))
     return digest.digest()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from mediafleet.v1 import batches_pb2
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.events import Cursor
 from mediafleet_core.identity import BatchId, UploadId
@@ -96,10 +97,7 @@ def filter_from_proto(message: pb.UploadFilter, field: str = "filter") -> Upload
         fields.identifier(f"{field}.batch_id", message.batch_id)
     fields.labels(f"{field}.labels", message.labels)
     fields.line(f"{field}.text", message.text, MAX_DISPLAY_NAME)
-    between, path = message.create_time_range, f"{field}.create_time_range"
-    start = fields.time(f"{path}.start_time", between.start_time) if between.HasField("start_time") else None
-    end = fields.time(f"{path}.end_time", between.end_time) if between.HasField("end_time") else None
-    fields.require(start is None or end is None or start <= end, path, "must not end before it starts")
+    start, end = time_range(fields, f"{field}.create_time_range", message.create_time_range)
     fields.check()
     return UploadFilter(
         states=frozenset(_STATES[number] for number in message.states),
@@ -113,13 +111,23 @@ def filter_from_proto(message: pb.UploadFilter, field: str = "filter") -> Upload
     )
 
 
-def watch_position(request: pb.WatchUploadRequest | pb.WatchUploadsRequest) -> tuple[Cursor | None, timedelta]:
+def time_range(fields: Fields, path: str, between: pb.TimeRange) -> tuple[datetime | None, datetime | None]:
+    """Its two ends, None where it is open."""
+    start = fields.time(f"{path}.start_time", between.start_time) if between.HasField("start_time") else None
+    end = fields.time(f"{path}.end_time", between.end_time) if between.HasField("end_time") else None
+    fields.require(start is None or end is None or start <= end, path, "must not end before it starts")
+    return start, end
+
+
+def watch_position(
+    request: pb.WatchUploadRequest | pb.WatchUploadsRequest | batches_pb2.WatchBatchRequest,
+    interval: timedelta = _DEFAULT_INTERVAL,
+) -> tuple[Cursor | None, timedelta]:
     """Where a watch goes on, and its least interval between two progress events. Raises FIELD_INVALID.
 
     A cursor that nobody made is as good as none: it leads to a snapshot.
     """
     fields = Fields()
-    interval = _DEFAULT_INTERVAL
     if request.HasField("min_interval"):
         interval = fields.span("min_interval", request.min_interval, timedelta(0), _LONGEST_INTERVAL)
     fields.check()

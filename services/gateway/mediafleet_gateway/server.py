@@ -10,6 +10,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from mediafleet.v1 import batches_pb2_grpc, fleet_pb2_grpc, uploads_pb2, uploads_pb2_grpc, usage_pb2_grpc
+from mediafleet.v1.batches_pb2_grpc import BatchServiceServicer
 from mediafleet.v1.fleet_pb2_grpc import FleetServiceServicer
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer
 from mediafleet.v1.usage_pb2_grpc import UsageServiceServicer
@@ -59,9 +60,10 @@ SERVICES = (
 
 
 class Servicers(NamedTuple):
-    """The services that do something by now."""
+    """Every service of ours, and health."""
 
     uploads: UploadServiceServicer
+    batches: BatchServiceServicer
     usage: UsageServiceServicer
     fleet: FleetServiceServicer
     health: health.HealthServicer
@@ -70,7 +72,7 @@ class Servicers(NamedTuple):
 def make_server(
     servicers: Servicers, verifier: TokenVerifier, admission: Admission, drain: Drain, *, shared_port: bool = False
 ) -> grpc.aio.Server:
-    """A server that is not bound yet; batches answer UNIMPLEMENTED."""
+    """A server that is not bound yet."""
     methods = methods_of([*SERVICES, reflection.SERVICE_NAME])
     # The outermost first.
     interceptors = (
@@ -86,7 +88,7 @@ def make_server(
     uploads_pb2_grpc.add_UploadServiceServicer_to_server(servicers.uploads, server)
     server.add_registered_method_handlers("mediafleet.v1.UploadService", {"WriteUpload": _zero_copy(servicers.uploads)})
     usage_pb2_grpc.add_UsageServiceServicer_to_server(servicers.usage, server)
-    batches_pb2_grpc.add_BatchServiceServicer_to_server(batches_pb2_grpc.BatchServiceServicer(), server)
+    batches_pb2_grpc.add_BatchServiceServicer_to_server(servicers.batches, server)
     fleet_pb2_grpc.add_FleetServiceServicer_to_server(servicers.fleet, server)
     health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)
     reflection.enable_server_reflection([*SERVICES, reflection.SERVICE_NAME], server)

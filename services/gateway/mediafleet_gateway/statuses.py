@@ -40,6 +40,8 @@ CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.PART_MISMATCH: StatusCode.FAILED_PRECONDITION,
         Reason.ORIGINAL_MISSING: StatusCode.FAILED_PRECONDITION,
         Reason.BATCH_SEALED: StatusCode.FAILED_PRECONDITION,
+        Reason.BATCH_TERMINAL: StatusCode.FAILED_PRECONDITION,
+        Reason.BATCH_NOT_FINISHED: StatusCode.FAILED_PRECONDITION,
         Reason.REQUEST_ID_REUSED: StatusCode.FAILED_PRECONDITION,
         Reason.QUOTA_EXCEEDED: StatusCode.RESOURCE_EXHAUSTED,
         Reason.RATE_LIMITED: StatusCode.RESOURCE_EXHAUSTED,

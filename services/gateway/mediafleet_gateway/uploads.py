@@ -9,7 +9,7 @@ import structlog
 
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer
-from mediafleet_core.errors import MediafleetError, Reason, invalid_field
+from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.lifecycle import Lifecycle
 from mediafleet_core.ports import Ledger, ObjectStore, StoredObject
 from mediafleet_gateway import downloads, paging, requests
@@ -21,7 +21,6 @@ from mediafleet_gateway.validation import MAX_REASON, Fields
 _log = structlog.get_logger(__name__)
 
 _CHANGEABLE = ("caption", "labels")
-_OLDEST_FIRST = {"": False, "create_time desc": False, "create_time": True}
 _URL_LIFETIME = timedelta(hours=1)
 _STORAGE_PATIENCE = 5.0
 """Seconds that a caller waits for a word about one object."""
@@ -48,13 +47,9 @@ class Uploads(UploadServiceServicer):
         tenant = caller().tenant
         which = requests.filter_from_proto(request.filter)
         size = paging.page_size(request.page_size)
-        if request.order_by not in _OLDEST_FIRST:
-            raise invalid_field("order_by", "must be `create_time desc` or `create_time`")
-        after = paging.decode(tenant, request)
+        oldest_first, after = paging.oldest_first(request.order_by), paging.decode(tenant, request)
         while True:
-            page = await self._ledger.list(
-                tenant, which, limit=size, after=after, oldest_first=_OLDEST_FIRST[request.order_by]
-            )
+            page = await self._ledger.list(tenant, which, limit=size, after=after, oldest_first=oldest_first)
             response = pb.ListUploadsResponse(
                 uploads=map(upload_to_proto, page.uploads),
                 next_page_token=paging.encode(tenant, request, page.next_after),

@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Gauge
 
 from mediafleet_core import cleanup, manifest
+from mediafleet_core.batching import sweep_batch
 from mediafleet_core.object_keys import ROOT
 from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, Sweep, UnfinishedMultipart
 from mediafleet_core.uploads import Upload
@@ -54,6 +55,14 @@ async def expire_uploads(house: House) -> None:
     """End uploads that were not finished in time, and drop originals that were kept for a retry long enough."""
     for upload in await house.ledger.expire(house.settings.housekeeping_batch):
         _log.info("upload_expired", upload_id=upload.upload_id, tenant=upload.tenant, state=upload.state)
+
+
+async def keep_batches(house: House) -> None:
+    """Seal batches that nobody adds to any more, and go on cancelling or retrying where a gateway did not live to."""
+    idle, patience = house.settings.batch_idle, house.settings.batch_patience
+    for batch_id in await house.ledger.idle_batches(idle, patience, house.settings.housekeeping_batch):
+        members = await sweep_batch(house.ledger, house.queue, batch_id)
+        _log.info("batch_swept", batch_id=batch_id, members=members)
 
 
 async def finish_manifests(house: House) -> None:
@@ -101,6 +110,7 @@ DUTIES = (
     Duty("ring", ring_for_due_work),
     Duty("leases", end_lost_leases),
     Duty("expire", expire_uploads),
+    Duty("batches", keep_batches),
     Duty("manifests", finish_manifests),
     Duty("sweeps", sweep_objects),
     Duty("strays", abort_strays, lambda settings: settings.stray_interval),

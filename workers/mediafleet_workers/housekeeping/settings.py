@@ -26,6 +26,14 @@ class HousekeepingSettings(SettingsPart):
         timedelta(hours=1),
         description="Age at which such a multipart is aborted; longer than a writer takes to record what it began.",
     )
+    batch_idle: timedelta = Field(
+        timedelta(days=7), gt=timedelta(0), description="How long nothing joins an open batch before it is sealed."
+    )
+    batch_patience: timedelta = Field(
+        timedelta(seconds=5),
+        gt=timedelta(0),
+        description="How long the cancel or retry of a batch may stand still before housekeeping goes on with it.",
+    )
     housekeeping_concurrency: int = Field(8, ge=1, description="Storage requests that one duty has under way.")
 
     @model_validator(mode="after")

@@ -1,16 +1,19 @@
--- A repeat of the same operation answers what the first one did; what changed nothing need not be remembered.
+-- A repeat of the same operation answers what the first one did; what changed nothing need not be remembered. A step is
+-- about one upload (A.id) or one batch (A.batch), whose record goes with the answer.
 local memory = A.op and (P .. 'op:' .. A.op)
 local status, detail
 local first = memory and redis.call('GET', memory)
+local function about() return A.batch or A.id or '' end
 if first then
   local answer = cjson.decode(first)
-  status, detail, A.id = answer[1], answer[2], answer[3]
+  status, detail = answer[1], answer[2]
+  if A.batch then A.batch = answer[3] else A.id = answer[3] end
 else
   status, detail = main()
   if memory and written then
-    redis.call('SET', memory, cjson.encode({status, detail or '', A.id or ''}), 'PX', CONSTANTS.operation)
+    redis.call('SET', memory, cjson.encode({status, detail or '', about()}), 'PX', CONSTANTS.operation)
   end
 end
 local record = {}
-if A.id and A.id ~= '' then record = redis.call('HGETALL', record_key(A.id)) end
-return {status, detail or '', record, extra, A.id or ''}
+if about() ~= '' then record = redis.call('HGETALL', A.batch and batch_key(A.batch) or record_key(A.id)) end
+return {status, detail or '', record, extra, about()}

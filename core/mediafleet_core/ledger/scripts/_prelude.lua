@@ -24,9 +24,12 @@ end
 
 local function get(r, name) return r.field[name] or '' end
 
+local count_bytes_in_batch, count_in_batch -- see _batches.lua
+
 local function set(r, name, value)
   if type(value) == 'number' then value = int(value) end
   if r.field[name] ~= value then
+    count_bytes_in_batch(r, name, value)
     r.field[name] = value
     r.dirty[name] = true
   end
@@ -134,12 +137,6 @@ local function unindex(r)
   redis.call('HINCRBY', P .. 'states', get(r, 'state'), -1)
 end
 
-local function count_in_batch(r, state, change)
-  if get(r, 'batch') ~= '' then
-    redis.call('HINCRBY', P .. 'batch:' .. get(r, 'batch'), 'in:' .. state, change)
-  end
-end
-
 -- What every event tells of its upload, and what a state change tells besides.
 local TOLD = {'tenant', 'seq', 'state', 'collection', 'batch', 'kind', 'series', 'percent', 'work', 'stage', 'attempt',
   'committed', 'size'}
@@ -176,8 +173,6 @@ local function move(r, transition, stage)
   redis.call('ZADD', index_key(r, 'state:' .. target), 0, r.id)
   redis.call('HINCRBY', P .. 'states', previous, -1)
   redis.call('HINCRBY', P .. 'states', target, 1)
-  count_in_batch(r, previous, -1)
-  count_in_batch(r, target, 1)
   set(r, 'state', target)
   set(r, 'units', '')
   if stage then set(r, 'stage', stage) end
@@ -189,6 +184,7 @@ local function move(r, transition, stage)
   end
   append(r, 'state', previous)
   save(r)
+  count_in_batch(r, previous, target)
 end
 
 -- Queues of one kind: waiting by time of entry, delayed by due time, running by end of lease. What waits also stands in
@@ -372,4 +368,31 @@ local function end_attempt(r)
   retain(r)
   move(r, 'cancel')
   return true
+end
+
+-- What a cancel does, whoever asks: work under way is told to stop, everything else is over at once.
+local function cancel_upload(r, failure)
+  set(r, 'failure', failure)
+  if may(r, 'stop') then
+    move(r, 'stop')
+  else
+    if get(r, 'state') == 'RECEIVING' then discard_receiving(r) end
+    leave_queues(r)
+    retain(r)
+    move(r, 'cancel')
+  end
+end
+
+-- FAILED, CANCELLED -> QUEUED in a new series; the history of attempts stays.
+local function retry_upload(r, max_attempts)
+  leave_retained(r)
+  for _, name in ipairs({'failed', 'lost'}) do set(r, name, 0) end
+  for _, name in ipairs({'failure', 'finished', 'started', 'next'}) do set(r, name, '') end
+  set(r, 'series', num(get(r, 'series')) + 1)
+  set(r, 'attempt', 1)
+  set(r, 'max_attempts', max_attempts)
+  set(r, 'percent', CONSTANTS.received)
+  set(r, 'work', CONSTANTS.received)
+  join_waiting(r)
+  move(r, 'retry', 'queued')
 end

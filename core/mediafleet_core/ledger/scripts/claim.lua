@@ -1,5 +1,5 @@
 -- QUEUED -> PROCESSING: of the first of these kinds that has any due, of its highest priority, of the tenant whose turn
--- it is, for the upload that is due longest.
+-- it is, for the upload that is due longest. What belongs to a batch that is being cancelled starts no more.
 local function join_due(kind)
   local delayed = P .. 'delayed:' .. kind
   local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', int(now), 'WITHSCORES', 'LIMIT', 0, 100)
@@ -22,16 +22,23 @@ local function take_turn(kind)
     end
   end
 end
-local first
-for _, kind in ipairs(A.kinds) do
-  if not is_paused(kind) then
-    join_due(kind)
-    first = take_turn(kind)
-    if first then break end
+local function next_due()
+  for _, kind in ipairs(A.kinds) do
+    if not is_paused(kind) then
+      join_due(kind)
+      local first = take_turn(kind)
+      if first then return load(first[1]), first[2] end
+    end
   end
 end
-if not first then return 'NOTHING' end
-local r = load(first[1])
+local r, since = next_due()
+local refused = 0
+while r and refused < 100 and is_being_cancelled(get(r, 'batch')) do
+  cancel_upload(r, redis.call('HGET', batch_key(get(r, 'batch')), 'failure'))
+  refused = refused + 1
+  r, since = next_due()
+end
+if not r or refused == 100 then return 'NOTHING' end
 set(r, 'fence', num(get(r, 'fence')) + 1)
 set(r, 'attempt', num(get(r, 'failed')) + 1)
 set(r, 'next', '')
@@ -40,4 +47,4 @@ if get(r, 'started') == '' then set(r, 'started', now) end
 start_running(r, A.lease)
 move(r, 'claim', 'fetch')
 A.id = r.id
-return 'OK', cjson.encode({num(get(r, 'fence')), now - num(first[2]), claimable(get(r, 'kind'))})
+return 'OK', cjson.encode({num(get(r, 'fence')), now - num(since), claimable(get(r, 'kind'))})

@@ -12,9 +12,10 @@ if request then
 end
 local batch = A.field.batch
 if batch ~= '' then
-  local found = redis.call('HMGET', P .. 'batch:' .. batch, 'tenant', 'state')
+  local found = redis.call('HMGET', batch_key(batch), 'tenant', 'state', 'collection')
   if found[1] ~= A.field.tenant then return 'BATCH_NOT_FOUND' end
   if found[2] ~= 'OPEN' then return 'BATCH_SEALED' end
+  if A.field.collection == '' then A.field.collection = found[3] end
 end
 local exceeded = over_quota(A.field.tenant, A.field.collection, A.reserve, A.limits)
 if exceeded then return 'QUOTA_EXCEEDED', exceeded end
@@ -22,7 +23,7 @@ if A.dry then
   A.id = ''
   return 'OK'
 end
-local r = {id = A.id, field = {}, dirty = {}}
+local r = {id = A.id, field = {batch = batch}, dirty = {batch = true}}
 for name, value in pairs(A.field) do set(r, name, value) end
 set(r, 'state', 'RECEIVING')
 set(r, 'created', now)
@@ -38,7 +39,7 @@ set(r, 'stage', 'receiving')
 set(r, 'next_number', 1)
 reserve(r, A.reserve)
 index(r)
-count_in_batch(r, 'RECEIVING', 1)
+count_in_batch(r, nil, 'RECEIVING')
 redis.call('ZADD', P .. 'expiry', int(now + A.expires_in), r.id)
 if request then redis.call('HSET', request, 'id', r.id, 'digest', A.digest) end
 append(r, 'state', '')

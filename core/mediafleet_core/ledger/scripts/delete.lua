@@ -18,6 +18,7 @@ leave_queues(r)
 leave_retained(r)
 for _, key in ipairs({'expiry', 'manifests'}) do redis.call('ZREM', P .. key, r.id) end
 plan_sweep(r, upload_prefix(r), true)
+leave_batch(r)
 append(r, 'deleted', get(r, 'state'))
 save(r)
 if get(r, 'request') ~= '' then
