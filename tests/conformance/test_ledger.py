@@ -333,6 +333,27 @@ async def test_after_an_outage_holders_may_renew_before_any_lease_ends(ledger: R
     assert await ledger.renew(upload.upload_id, claim.fence, LEASE) is Verdict.HELD
 
 
+async def test_the_loss_of_a_housekeeper_is_no_outage(ledger: RedisLedger, redis_client: Redis) -> None:
+    upload = await queued(ledger)
+    await claimed(ledger, NOW)
+    await ledger.end_lost_leases(LEASE)  # the first ever: holders get their time
+    await redis_client.set("mf:leases:wait", 0)
+    for _ in range(3):  # nobody ends leases for long, but another worker comes by
+        await redis_client.decrby("mf:leases:tick", int(LEASE.total_seconds() * 1000) // 2 - 5_000)
+        await ledger.lead("another", LEASE, job_lease=LEASE)
+    assert [each.upload_id for each in await ledger.end_lost_leases(LEASE)] == [upload.upload_id]
+
+
+async def test_where_no_worker_came_by_it_was_an_outage(ledger: RedisLedger, redis_client: Redis) -> None:
+    await queued(ledger)
+    await claimed(ledger, NOW)
+    await ledger.end_lost_leases(LEASE)
+    await redis_client.set("mf:leases:wait", 0)
+    await redis_client.decrby("mf:leases:tick", int(LEASE.total_seconds() * 1000) // 2 + 1)
+    await ledger.lead("another", LEASE, job_lease=LEASE)
+    assert await ledger.end_lost_leases(LEASE) == []
+
+
 async def test_expiry_refunds_and_sweeps(ledger: RedisLedger) -> None:
     upload = await ledger.create(new_upload_id(), ANN, SPEC, limits=LIMITS, expires_in=NOW)
     session = await ledger.open_write(upload.upload_id, ANN, 0)
@@ -452,9 +473,9 @@ async def test_a_manifest_is_due_until_it_is_written(ledger: RedisLedger, redis_
 
 
 async def test_one_owner_leads_until_its_lease_ends(ledger: RedisLedger) -> None:
-    assert await ledger.lead("a", LEASE)
-    assert await ledger.lead("a", LEASE)
-    assert not await ledger.lead("b", LEASE)
+    assert await ledger.lead("a", LEASE, job_lease=LEASE)
+    assert await ledger.lead("a", LEASE, job_lease=LEASE)
+    assert not await ledger.lead("b", LEASE, job_lease=LEASE)
 
 
 async def test_an_absent_redis_is_an_unavailable_ledger() -> None:

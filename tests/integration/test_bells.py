@@ -43,7 +43,7 @@ def queue_at(address: str) -> DramatiqQueue:
 async def unkept(redis_url: str, folder: Path, **changed: Any) -> AsyncIterator[tuple[Shop, WorkerProcess]]:
     """A worker while nobody does the housekeeping, so that there is no bell but those of the test and of slots."""
     async with open_shop(settings(redis_url, folder, **changed)) as shop:
-        assert await shop.ledger.lead("nobody", timedelta(hours=1))
+        assert await shop.ledger.lead("nobody", timedelta(hours=1), job_lease=shop.settings.job.job_lease)
         async with working(shop.settings) as worker:
             yield shop, worker
 

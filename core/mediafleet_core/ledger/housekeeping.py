@@ -24,9 +24,12 @@ MANIFEST_GRACE_MS = 3_000
 class HousekeepingSteps(Reading):
     """What one leader does for everybody; see `ports.Ledger` for what each step promises."""
 
-    async def lead(self, owner: str, lease: timedelta) -> bool:
+    async def lead(self, owner: str, lease: timedelta, *, job_lease: timedelta) -> bool:
         """Whether `owner` does the housekeeping for the next `lease`."""
-        return (await self._connection.run("lead", owner=owner, lease=milliseconds(lease))).status == "OK"
+        reply = await self._connection.run(
+            "lead", owner=owner, lease=milliseconds(lease), job_lease=milliseconds(job_lease)
+        )
+        return reply.status == "OK"
 
     async def due(self) -> Mapping[MediaKind, int]:
         """How many uploads of each kind are due and may be worked on."""

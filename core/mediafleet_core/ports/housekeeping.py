@@ -30,8 +30,11 @@ class Sweep(NamedTuple):
 class HousekeepingLedger(Protocol):
     """What is due, what was lost, what is left to clean up."""
 
-    async def lead(self, owner: str, lease: timedelta) -> bool:
-        """Whether `owner` does the housekeeping for the next `lease`."""
+    async def lead(self, owner: str, lease: timedelta, *, job_lease: timedelta) -> bool:
+        """Whether `owner` does the housekeeping for the next `lease`.
+
+        Every worker asks again and again: where none has for half a `job_lease`, there was an outage.
+        """
 
     async def due(self) -> Mapping[MediaKind, int]:
         """How many uploads of each kind are due, 0 when it is paused or their tenants all run as many as they may."""
@@ -39,7 +42,7 @@ class HousekeepingLedger(Protocol):
     async def end_lost_leases(self, lease: timedelta) -> Sequence[Upload]:
         """PROCESSING -> QUEUED (or FAILED after too many), CANCELLING -> CANCELLED, for every lease that has ended.
 
-        After an outage of the ledger or of all housekeeping, waits one full `lease` first.
+        After an outage of the ledger, or of all workers, waits one full `lease` first.
         """
 
     async def expire(self, limit: int) -> Sequence[Upload]:

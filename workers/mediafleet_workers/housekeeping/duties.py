@@ -15,7 +15,7 @@ from mediafleet_core import cleanup, manifest
 from mediafleet_core.batching import sweep_batch
 from mediafleet_core.object_keys import ROOT
 from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, Sweep, UnfinishedMultipart
-from mediafleet_core.uploads import Upload
+from mediafleet_core.uploads import State, Upload
 from mediafleet_workers.housekeeping.settings import HousekeepingSettings
 
 _log = structlog.get_logger(__name__)
@@ -46,9 +46,11 @@ async def ring_for_due_work(house: House) -> None:
 
 
 async def end_lost_leases(house: House) -> None:
-    """Take jobs back from workers that stopped answering; the next round rings for them."""
+    """Take jobs back from workers that stopped answering, and ring for them: they have waited long enough."""
     for upload in await house.ledger.end_lost_leases(house.job_lease):
         _log.warning("lease_lost", upload_id=upload.upload_id, tenant=upload.tenant, state=upload.state)
+        if upload.state is State.QUEUED:
+            house.queue.ring(upload.kind)
 
 
 async def expire_uploads(house: House) -> None:

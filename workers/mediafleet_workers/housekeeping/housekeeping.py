@@ -83,7 +83,9 @@ class Housekeeping:
 
     async def _lead(self) -> bool:
         try:
-            return await self._house.ledger.lead(self._owner, self._house.settings.housekeeping_lease)
+            return await self._house.ledger.lead(
+                self._owner, self._house.settings.housekeeping_lease, job_lease=self._house.job_lease
+            )
         except MediafleetError as error:
             _log.warning("housekeeping_interrupted", reason=error.reason)
         except Exception:

@@ -396,3 +396,12 @@ local function retry_upload(r, max_attempts)
   join_waiting(r)
   move(r, 'retry', 'queued')
 end
+
+-- Every worker process comes by here each second. Where none has for half a job's lease, it was the ledger that was
+-- away, or all of them, and holders may not have been able to renew.
+local function note_reached(job_lease)
+  local tick = P .. 'leases:tick'
+  local last = num(redis.call('GET', tick))
+  redis.call('SET', tick, int(now))
+  if now - last > job_lease / 2 then redis.call('SET', P .. 'leases:wait', int(now + job_lease)) end
+end

@@ -1,4 +1,5 @@
--- Housekeeping is done by one owner at a time.
+-- Housekeeping is done by one owner at a time; who only asks shows that workers reach the ledger.
+note_reached(A.job_lease)
 local key = P .. 'housekeeper'
 local owner = redis.call('GET', key)
 if owner and owner ~= A.owner then return 'NO' end
