@@ -110,6 +110,20 @@ DEEDS: dict[str, Callable[[], None]] = {
 }
 
 
+def rest(seconds: float) -> None:
+    """So long nothing; then all is well."""
+    time.sleep(seconds)
+
+
+def stumble(until: float) -> None:
+    """A crash before that time, as `time.time` has it; from then on all is well."""
+    if time.time() < until:
+        crash()
+
+
+NUMBERED: dict[str, Callable[[float], None]] = {"rest": rest, "stumble": stumble}
+
+
 def _refused(attempt: Callable[[], object]) -> bool:
     try:
         attempt()
@@ -151,11 +165,16 @@ def act(job: bytes, report: Callable[[bytes], None]) -> bytes:
 
 
 def decode(job: PipelineJob, head: bytes, report: Report) -> PipelineResult:
-    """The handler of such files; an unknown deed is none, and the file is fine."""
+    """The handler of such files; an unknown deed is none, and the file is fine.
+
+    A deed with a number is written `POISON:<deed>:<number>`.
+    """
     report(StepProgress(step="poison", fraction=0.5))
-    deed = DEEDS.get(head.removeprefix(MAGIC).split(b"\n", 1)[0].decode())
-    if deed is not None:
-        deed()
+    name, _, number = head.removeprefix(MAGIC).split(b"\n", 1)[0].decode().partition(":")
+    if number:
+        NUMBERED[name](float(number))
+    elif name in DEEDS:
+        DEEDS[name]()
     return PipelineResult(kind=MediaKind.OTHER, content_type="application/octet-stream")
 
 

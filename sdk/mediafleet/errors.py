@@ -152,7 +152,7 @@ class RateLimited(ResourceExhausted):
 
 
 class Unavailable(MediafleetError):
-    """No gateway answers, or it cannot reach what it needs."""
+    """No gateway answers, or it cannot reach what it needs, or it ended before it took the call up."""
 
     code = StatusCode.UNAVAILABLE
 
@@ -208,7 +208,9 @@ BY_REASON: Mapping[str, type[MediafleetError]] = {
 """Reasons with a class of their own; every other one has the class of its status."""
 
 BY_CODE: Mapping[StatusCode, type[MediafleetError]] = {
-    family.code: family for family in MediafleetError.__subclasses__()
+    **{family.code: family for family in MediafleetError.__subclasses__()},
+    # Whoever cancels a call here gets no answer: this is gRPC in a server that ends, to calls it has not begun.
+    StatusCode.CANCELLED: Unavailable,
 }
 
 

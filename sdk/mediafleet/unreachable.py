@@ -26,6 +26,7 @@ _OTHER: Sequence[tuple[re.Pattern[str], str]] = (
     (re.compile(r"Received http2 header with status: (\d+)"), "what answers is no gateway (HTTP status {})"),
     (re.compile(r"Socket closed|recvmsg:"), "the connection to the gateway broke off"),
     (re.compile(r"Deadline Exceeded"), "the gateway did not answer in time"),
+    (re.compile(r"CANCELLED$"), "the gateway ended before it took the call up"),
 )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.fleet import Fleet, fleet_in
+from tests.chaos.fleet import FaultyFleet, faulty_fleet_in
 
 
 @pytest.fixture(scope="package")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyFleet]:
     """Two gateways, two workers, a Redis, a folder for storage, short leases."""
-    with fleet_in(tmp_path_factory.mktemp("chaos")) as fleet:
+    with faulty_fleet_in(tmp_path_factory.mktemp("chaos")) as fleet:
         yield fleet

@@ -26,8 +26,7 @@ from dramatiq.brokers.redis import RedisBroker
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.processing import DEFAULT_SIZES
 from mediafleet_core.queue import ACTOR_NAME, DramatiqQueue, queue_name
-
-GATEWAY, WORKER = "gateway", "worker"
+from tests.fleet import GATEWAY, WORKER
 
 
 class Port(StrEnum):

@@ -23,7 +23,7 @@ from mediafleet_core.storage.local import LocalStore
 from mediafleet_core.uploads import State
 from mediafleet_core.usage import Stored
 from tests.chaos.failpoints import POINTS, Armed, Fault, Point, Port, Sent, Side
-from tests.chaos.fleet import PART, Fleet
+from tests.chaos.fleet import PART, FaultyFleet
 from tests.intakes import local_store
 from tests.pictures import scene
 from tests.waiting import eventually
@@ -63,7 +63,7 @@ def picture(path: Path, sent: Sent) -> bytes:
 
 
 @pytest.fixture
-async def ledger(fleet: Fleet) -> AsyncIterator[RedisLedger]:
+async def ledger(fleet: FaultyFleet) -> AsyncIterator[RedisLedger]:
     """The fleet's, to look behind the scenes."""
     fleet.mend_redis()
     ledger = await connect(LedgerSettings(ledger_url=fleet.redis_url))
@@ -72,14 +72,14 @@ async def ledger(fleet: Fleet) -> AsyncIterator[RedisLedger]:
 
 
 @pytest.fixture
-async def store(fleet: Fleet) -> AsyncIterator[LocalStore]:
+async def store(fleet: FaultyFleet) -> AsyncIterator[LocalStore]:
     """The fleet's."""
     store = local_store(fleet.folder / "objects")
     yield store
     await store.close()
 
 
-async def remedy(fleet: Fleet, ledger: RedisLedger, tenant: TenantId, fault: Fault, times: int) -> None:
+async def remedy(fleet: FaultyFleet, ledger: RedisLedger, tenant: TenantId, fault: Fault, times: int) -> None:
     """Returns when all has happened, and whoever shall come back is back."""
 
     async def happened() -> bool:
@@ -102,7 +102,7 @@ async def remedy(fleet: Fleet, ledger: RedisLedger, tenant: TenantId, fault: Fau
 
 @pytest.mark.parametrize(("point", "fault", "side", "times"), list(cases()))
 async def test_nothing_shows_of_a_fault(
-    fleet: Fleet,
+    fleet: FaultyFleet,
     ledger: RedisLedger,
     store: LocalStore,
     tmp_path: Path,
@@ -154,6 +154,6 @@ async def test_nothing_shows_of_a_fault(
     assert (usage.total, usage.reserved_bytes) == (Stored(size, 1 + len(upload.renditions)), 0)
 
 
-async def test_nothing_is_left_behind_in_the_end(fleet: Fleet, ledger: RedisLedger, store: LocalStore) -> None:
+async def test_nothing_is_left_behind_in_the_end(fleet: FaultyFleet, ledger: RedisLedger, store: LocalStore) -> None:
     assert {stored.key async for stored in store.list(ROOT)} == fleet.named
     assert [found async for found in store.list_multiparts(ROOT)] == []

@@ -63,6 +63,12 @@ def test_an_unknown_status_is_still_typed() -> None:
     assert (type(error), error.code) == (MediafleetError, grpc.StatusCode.ALREADY_EXISTS)
 
 
+def test_a_call_that_an_ending_gateway_has_not_begun_may_be_made_again() -> None:
+    error = from_rpc_error(AioRpcError(grpc.StatusCode.CANCELLED, Metadata(), Metadata(), "CANCELLED"))
+    assert (type(error).__name__, error.transient, error.code) == ("Unavailable", True, grpc.StatusCode.CANCELLED)
+    assert error.message == "the gateway ended before it took the call up"
+
+
 @pytest.mark.parametrize(
     ("details", "told"),
     [

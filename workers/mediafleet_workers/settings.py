@@ -58,7 +58,7 @@ class JobSettings(SettingsPart):
         timedelta(milliseconds=200), description="Time between two renewals: also until a cancel is seen."
     )
     job_patience: timedelta = Field(
-        timedelta(seconds=30), description="How long a finished job waits for a ledger that does not answer."
+        timedelta(minutes=2), description="How long a finished job waits for a ledger that does not answer."
     )
     job_pixels: int = Field(120_000_000, ge=1, description="Pixels that a picture may have.")
     job_frames: int = Field(2_000, ge=1, description="Frames or pages that a file may have.")

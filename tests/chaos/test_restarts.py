@@ -1,0 +1,141 @@
+"""Processes that die or are replaced under load: nothing is lost, nothing is done twice, no attempt is burnt."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from benchmarks.recovery import kill_at_work
+from mediafleet_core.fleet import QueueFigures
+from mediafleet_core.identity import TenantId
+from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.media_types import MediaKind
+from tests.books import check_books
+from tests.chaos.crowd import Crowd, crowd_at
+from tests.disk import busy_disk
+from tests.fleet import Fleet, fleet_in
+from tests.intakes import local_store
+from tests.waiting import eventually
+
+_SLOTS = 3
+_SETTINGS = {
+    "MEDIAFLEET_WORKER_PLUGINS": "tests.poison",
+    "MEDIAFLEET_WORKER_SLOTS": str(_SLOTS),
+    "MEDIAFLEET_RETRY_FIRST": "PT3S",
+    # Half of what comes by default: a lost job is back sooner, and an outage threatens leases more.
+    "MEDIAFLEET_JOB_LEASE": "PT3S",
+    "MEDIAFLEET_HOUSEKEEPING_LEASE": "PT2.5S",
+}
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Two gateways, two workers; each test leaves it whole and idle."""
+    with fleet_in(tmp_path_factory.mktemp("restarts"), _SETTINGS) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+async def ledger(fleet: Fleet) -> AsyncIterator[RedisLedger]:
+    """The fleet's, to look behind the scenes."""
+    fleet.mend_redis()
+    fleet.mend()
+    fleet.wait()
+    ledger = await connect(LedgerSettings(ledger_url=fleet.redis_url))
+    yield ledger
+    await ledger.close()
+
+
+@pytest.fixture
+async def crowd(fleet: Fleet) -> AsyncIterator[Crowd]:
+    async with crowd_at(fleet, TenantId(f"t{uuid4().hex}")) as crowd:
+        yield crowd
+
+
+async def queue_of(ledger: RedisLedger, kind: MediaKind) -> QueueFigures:
+    queues, _ = await ledger.queues()
+    [queue] = [queue for queue in queues if queue.kind is kind]
+    return queue
+
+
+async def leases_lost(fleet: Fleet, uploads: set[str]) -> int:
+    async with Redis.from_url(fleet.redis_url) as client:
+        counts = [await client.hget(f"mf:u:{upload_id}", "lost") for upload_id in uploads]
+    return sum(int(count or 0) for count in counts)
+
+
+async def test_the_jobs_of_a_killed_worker_run_again(fleet: Fleet, ledger: RedisLedger) -> None:
+    await kill_at_work(fleet, ledger, fleet.workers[0], _SLOTS, rest=1.5)
+
+
+@pytest.mark.parametrize(
+    "outages",
+    [[1.5], pytest.param([2.0, 30.0] * 5, marks=[pytest.mark.long, pytest.mark.timeout(900)])],
+    ids=["once", "ten_times"],
+)
+async def test_a_killed_redis_costs_nothing_but_time(
+    fleet: Fleet, ledger: RedisLedger, crowd: Crowd, outages: list[float]
+) -> None:
+    since, stumbled = await ledger.position(), set[str]()
+
+    async def all_at_once() -> bool:
+        queue = await queue_of(ledger, MediaKind.OTHER)
+        return min(queue.waiting, queue.delayed, queue.running) > 0
+
+    with busy_disk(fleet.folder):
+        async with crowd.busy():
+            for away in outages:
+                stumbled |= await crowd.many(2, lambda: crowd.stumble(1.5))
+
+                async def delayed() -> bool:
+                    return (await queue_of(ledger, MediaKind.OTHER)).delayed == 2
+
+                await eventually(delayed, 10, "jobs that wait for a retry")
+                await crowd.many(2 * _SLOTS + 2, lambda: crowd.rest(1.5))
+                await eventually(all_at_once, 10, "jobs that wait, rest and run")
+                await asyncio.to_thread(fleet.end_redis)
+                await asyncio.sleep(away)
+                await asyncio.to_thread(fleet.mend_redis)
+
+                async def over() -> bool:
+                    queue = await queue_of(ledger, MediaKind.OTHER)
+                    return not (queue.waiting or queue.delayed or queue.running)
+
+                await eventually(over, 60, "the jobs to be done")
+        uploads = await check_books(
+            fleet, ledger, local_store(fleet.folder / "objects"), crowd.tenant, crowd.acknowledged, since
+        )
+    assert {upload.upload_id: upload.attempt for upload in uploads} == {
+        upload_id: 2 if upload_id in stumbled else 1 for upload_id in crowd.acknowledged
+    }
+    assert await leases_lost(fleet, crowd.acknowledged) == 0
+
+
+@pytest.mark.parametrize(
+    "pictures", [40, pytest.param(470, marks=[pytest.mark.long, pytest.mark.timeout(900)])], ids=["some", "many"]
+)
+async def test_a_rolling_restart_loses_and_doubles_nothing(
+    fleet: Fleet, ledger: RedisLedger, crowd: Crowd, pictures: int
+) -> None:
+    since = await ledger.position()
+    for kind in (MediaKind.IMAGE, MediaKind.OTHER):  # so that all are in flight at once
+        await ledger.pause(kind)
+    await crowd.many(pictures, crowd.picture)
+    await crowd.many(pictures // 16, lambda: crowd.rest(1))
+    for kind in (MediaKind.IMAGE, MediaKind.OTHER):
+        await ledger.resume(kind)
+    async with crowd.busy():
+        for member in list(fleet.members):
+            await asyncio.to_thread(fleet.replace, member)
+        await asyncio.to_thread(fleet.end_redis, signal.SIGTERM)
+        await asyncio.to_thread(fleet.mend_redis)
+    uploads = await check_books(
+        fleet, ledger, local_store(fleet.folder / "objects"), crowd.tenant, crowd.acknowledged, since
+    )
+    assert {upload.attempt for upload in uploads} == {1}
+    assert await leases_lost(fleet, crowd.acknowledged) == 0
