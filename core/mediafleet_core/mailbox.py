@@ -19,13 +19,15 @@ MOST_UPLOADS = 10_000
 class Mailbox:
     """State changes in order, and the latest progress per upload.
 
-    `gap` says that changes were dropped: the watcher has to read what it missed from the ledger.
+    `gap` says that changes were dropped: the watcher has to read what it missed from the ledger. `ended` says that it
+    cannot: the ledger may have forgotten what the watcher has seen.
     """
 
     def __init__(self) -> None:
         """Empty, without a gap."""
         self.changes: deque[tuple[Cursor, LogEntry]] = deque()
         self.gap = False
+        self.ended = False
         self._progress: OrderedDict[UploadId, ProgressMade] = OrderedDict()
         self._seen: OrderedDict[UploadId, int] = OrderedDict()
         self._bell = asyncio.Event()
@@ -50,6 +52,11 @@ class Mailbox:
         """Forget what waits, and leave a gap."""
         self.changes.clear()
         self.gap = True
+        self._bell.set()
+
+    def end(self) -> None:
+        """The watcher has to begin anew."""
+        self.ended = True
         self._bell.set()
 
     def first_time(self, upload_id: UploadId, sequence: int) -> bool:

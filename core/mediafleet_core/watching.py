@@ -93,7 +93,7 @@ class Watching:
             await self._read_on()
             history = await self._ledger.history(upload_id, tenant)
             last = history.entries[-1][0]
-            if after is not None and await self._knows(after) and _reaches_back(history, after):
+            if after is not None and await self._ledger.holds(after) and _reaches_back(history, after):
                 for cursor, entry in history.entries:
                     if cursor <= after:
                         box.first_time(upload_id, entry.sequence)
@@ -121,6 +121,7 @@ class Watching:
                 if ticks.heartbeat_due():
                     yield Message(last, Heartbeat(time=_now()))
                 await box.wait(ticks.seconds_left(progress=box.has_progress))
+                _check(box)
 
     async def watch_many(
         self,
@@ -144,7 +145,7 @@ class Watching:
             while True:
                 if box.gap or last is None:
                     box.gap = False
-                    lost, read = last is None or not await self._knows(last), 0
+                    lost, read = last is None or not await self._ledger.holds(last), 0
                     if last is not None and not lost:
                         async for cursor, entry in self._after(last):
                             last, read = cursor, read + 1
@@ -173,11 +174,7 @@ class Watching:
                         last = max(last, self._place or last)
                     yield Message(last, Heartbeat(time=_now()))
                 await box.wait(ticks.seconds_left(progress=box.has_progress))
-
-    async def _knows(self, cursor: Cursor) -> bool:
-        """Whether the log can be read on from here: same epoch, not ahead of it, not behind its trimmed end."""
-        position, earliest = await self._ledger.position(), await self._ledger.earliest()
-        return cursor.epoch == position.epoch and cursor <= position and (earliest is None or cursor >= earliest)
+                _check(box)
 
     async def _missed(self, history: History, tenant: TenantId) -> list[tuple[Cursor, LogEntry]]:
         """The upload's own changes as the ledger has them now; its deletion, if it is gone."""
@@ -245,15 +242,19 @@ class Watching:
                     return
 
     async def _find_place(self) -> None:
-        """After an outage: go on from the same place, or, where the log does not know it, at its end with a gap."""
+        """After an outage: go on from the same place.
+
+        Where the log has it no more, Redis may have forgotten changes that were told: watches end, and whoever comes
+        again with a cursor gets a snapshot.
+        """
         while True:
             await asyncio.sleep(RECONNECT_AFTER)
             with contextlib.suppress(MediafleetError):
-                if self._place is not None and not await self._knows(self._place):
+                if self._place is not None and not await self._ledger.holds(self._place):
                     self._place = await self._ledger.position()
                     for boxes in (*self._of_upload.values(), *self._of_tenant.values()):
                         for box in boxes:
-                            box.lose()
+                            box.end()
                 return
 
     async def _read_progress(self) -> None:
@@ -314,6 +315,11 @@ def _subscribed(boxes: defaultdict[_Key, set[Mailbox]], key: _Key) -> Iterator[M
         boxes[key].discard(box)
         if not boxes[key]:
             del boxes[key]
+
+
+def _check(box: Mailbox) -> None:
+    if box.ended:
+        raise MediafleetError(Reason.LEDGER_UNAVAILABLE, "the log of events was interrupted; go on", retry_after=0.1)
 
 
 def _reaches_back(history: History, after: Cursor) -> bool:

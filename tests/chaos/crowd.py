@@ -13,12 +13,13 @@ from mediafleet import AsyncClient
 from mediafleet_core.identity import TenantId
 from tests.fleet import Fleet
 from tests.pictures import scene
+from tests.waiting import eventually
 
-_MOST = 500
+_MOST = 1_500
 """Files that the load sends, however long it lasts."""
 
 _CALLERS = 3
-_PAUSE = 0.05
+_PAUSE = 0.1
 
 
 class Crowd:
@@ -28,6 +29,7 @@ class Crowd:
         self.tenant = tenant
         self.acknowledged: set[str] = set()
         self._client = client
+        self._taken = [0] * _CALLERS
         buffer = BytesIO()
         scene(64, 48).save(buffer, "JPEG")
         self._picture = buffer.getvalue()
@@ -59,20 +61,30 @@ class Crowd:
         """Inside the context pictures go on coming. Every one is taken: the SDK bears what happens meanwhile."""
         ended = asyncio.Event()
 
-        async def call() -> None:
+        async def call(caller: int) -> None:
             for _ in range(_MOST // _CALLERS):
                 if ended.is_set():
                     return
                 await self.picture()
+                self._taken[caller] += 1
                 await asyncio.sleep(_PAUSE)
 
         async with asyncio.TaskGroup() as callers:
-            for _ in range(_CALLERS):
-                callers.create_task(call())
+            for caller in range(_CALLERS):
+                callers.create_task(call(caller))
             try:
                 yield
             finally:
                 ended.set()
+
+    async def goes_on(self) -> None:
+        """Until each caller of the load has had another picture taken: who meets two outages may lose patience."""
+        before = list(self._taken)
+
+        async def all_went_on() -> bool:
+            return all(now > then for now, then in zip(self._taken, before, strict=True))
+
+        await eventually(all_went_on, 30, "callers to go on")
 
     async def _send(self, content: bytes, name: str) -> str:
         upload = await self._client.upload(content, display_name=name)

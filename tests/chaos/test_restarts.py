@@ -101,6 +101,7 @@ async def test_a_killed_redis_costs_nothing_but_time(
                 await asyncio.to_thread(fleet.end_redis)
                 await asyncio.sleep(away)
                 await asyncio.to_thread(fleet.mend_redis)
+                await crowd.goes_on()
 
                 async def over() -> bool:
                     queue = await queue_of(ledger, MediaKind.OTHER)

@@ -201,7 +201,7 @@ async def test_a_gap_is_filled_from_the_ledger(ledger: RedisLedger, watching: Wa
         seen.append(message)
         if isinstance(message.event, Snapshot):
             claim = await claimed(ledger)
-            for boxes in watching._of_upload.values():  # what an outage of the ledger does to every watcher
+            for boxes in watching._of_upload.values():  # what a full mailbox does
                 for box in boxes:
                     box.lose()
             await ledger.commit(upload.upload_id, claim.fence, outcome())

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as BrokenError
 from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as NoAnswerError
@@ -21,6 +21,7 @@ from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.ledger.pipe import Pipe
 from mediafleet_core.ledger.scripts import sources
 from mediafleet_core.ledger.settings import LedgerSettings
+from mediafleet_core.ledger.witness import Witness
 
 SOCKET_TIMEOUT = 5.0
 """Seconds to wait for an answer; blocking reads ask for less."""
@@ -30,13 +31,17 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 
 
 class Reply(NamedTuple):
-    """What a script answered: a status, its detail, the record's fields, more rows, and the id it is about."""
+    """What a script answered: a status, its detail, the record's fields, more rows, the id it is about.
+
+    `event` is the place of the newest event that it appended, "" if it appended none.
+    """
 
     status: str
     detail: str
     record: list[str]
     extra: list[str]
     id: str
+    event: str
 
 
 def unavailable() -> MediafleetError:
@@ -50,15 +55,11 @@ class Connection:
     def __init__(self, settings: LedgerSettings) -> None:
         """Nothing is connected before the first call."""
         self.prefix = settings.ledger_prefix
-        self.redis: Redis = Redis.from_url(
-            settings.ledger_url,
-            decode_responses=True,
-            protocol=2,
-            socket_timeout=SOCKET_TIMEOUT,
-            socket_connect_timeout=SOCKET_TIMEOUT,
-            retry=Retry(ExponentialWithJitterBackoff(base=_SHORTEST_PAUSE, cap=_LONGEST_PAUSE), _RETRIES),
-        )
-        self._pipe = Pipe(self.redis.connection_pool, SOCKET_TIMEOUT)
+        backoff = ExponentialWithJitterBackoff(base=_SHORTEST_PAUSE, cap=_LONGEST_PAUSE)
+        self.redis = _opened(settings, Retry(backoff, _RETRIES))
+        self._listening = _opened(settings, Retry(NoBackoff(), 0))
+        self._witness = Witness(self.key("events"))
+        self._pipe = Pipe(self.redis.connection_pool, SOCKET_TIMEOUT, self._witness.greet)
         self._scripts = {
             name: (hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text)
             for name, text in sources(settings).items()
@@ -69,15 +70,16 @@ class Connection:
         return self.prefix + name
 
     @asynccontextmanager
-    async def guarded(self) -> AsyncIterator[Any]:
+    async def guarded(self, *, listening: bool = False) -> AsyncIterator[Any]:
         """Redis, with its errors turned into LEDGER_UNAVAILABLE.
 
+        For reads that wait for what comes, `listening` makes every break an error: Redis may come back as another.
         Any: redis-py types a reply as the union of all that its options could make of it.
         """
         task = asyncio.current_task()
         cancels = task.cancelling() if task is not None else 0
         try:
-            yield self.redis
+            yield self._listening if listening else self.redis
         except (RedisError, OSError) as error:
             raise unavailable() from error
         # redis-py sends inside asyncio.wait_for, which loses a cancellation now and then (Python 3.11, gh-86296).
@@ -95,7 +97,9 @@ class Connection:
                 answer = await self._call("EVAL", text, "0", self.prefix, given)
         except (RedisError, OSError) as error:
             raise unavailable() from error
-        return Reply(*answer)
+        reply = Reply(*answer)
+        self._witness.saw(reply.event)
+        return reply
 
     async def call(self, *command: str) -> Any:
         """The raw answer of one command that neither blocks nor answers much."""
@@ -108,6 +112,7 @@ class Connection:
         """Release the connections."""
         await self._pipe.close()
         await self.redis.aclose()
+        await self._listening.aclose()
 
     async def _call(self, *command: str) -> Any:
         """Repeated after a break: steps are named, and answer a repeat as they did the first time."""
@@ -118,3 +123,15 @@ class Connection:
                 pause = min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2**attempt)
                 await asyncio.sleep(random.uniform(0, pause))
         return await self._pipe.call(*command)
+
+
+def _opened(settings: LedgerSettings, retry: Retry) -> Redis:
+    client: Redis = Redis.from_url(
+        settings.ledger_url,
+        decode_responses=True,
+        protocol=2,
+        socket_timeout=SOCKET_TIMEOUT,
+        socket_connect_timeout=SOCKET_TIMEOUT,
+        retry=retry,
+    )
+    return client

@@ -28,11 +28,13 @@ class EventSteps(LedgerBase):
             info = await redis.xinfo_stream(self._events)
         return Cursor.of(self._epoch, info["last-generated-id"])
 
-    async def earliest(self) -> Cursor | None:
-        """The place of the oldest entry that is still kept."""
+    async def holds(self, cursor: Cursor) -> bool:
+        """Whether the log has this place."""
+        if cursor.epoch != self._epoch:
+            return False
         async with self._connection.guarded() as redis:
-            rows = await redis.xrange(self._events, count=1)
-        return Cursor.of(self._epoch, rows[0][0]) if rows else None
+            rows = await redis.xrange(self._events, min=cursor.stream_id, max=cursor.stream_id)
+        return bool(rows) or cursor == await self.position()
 
     async def history(self, upload_id: UploadId, tenant: TenantId | None = None) -> History:
         """The record with its own state changes."""
@@ -54,7 +56,7 @@ class EventSteps(LedgerBase):
         """Entries after a place as they come."""
         place = after.stream_id
         while True:
-            async with self._connection.guarded() as redis:
+            async with self._connection.guarded(listening=True) as redis:
                 answer = await redis.xread({self._events: place}, count=500, block=BLOCK_MS)
             for _, rows in answer:
                 for stream_id, fields in rows:

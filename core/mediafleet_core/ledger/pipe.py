@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio import ConnectionPool
@@ -16,13 +17,18 @@ from redis.exceptions import ConnectionError as BrokenError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as NoAnswerError
 
+from mediafleet_core.ledger.witness import Ask
+
 
 class Pipe:
     """Connects at the first command, and again after a break; belongs to the event loop that runs then."""
 
-    def __init__(self, pool: ConnectionPool, timeout: float) -> None:
-        """Connections are made as `pool` makes them; an answer that takes more than `timeout` seconds is a break."""
-        self._pool, self._timeout = pool, timeout
+    def __init__(self, pool: ConnectionPool, timeout: float, greet: Callable[[Ask], None] = lambda _: None) -> None:
+        """Connections are made as `pool` makes them; an answer that takes more than `timeout` seconds is a break.
+
+        `greet` may ask on each before anybody else does.
+        """
+        self._pool, self._timeout, self._greet = pool, timeout, greet
         self._link: _Link | None = None
         self._closed = False
 
@@ -35,6 +41,7 @@ class Pipe:
             link.break_off()
         if link is None or link.broken:
             link = self._link = _Link(self._pool.make_connection())  # type: ignore[no-untyped-call]
+            self._greet(link.ask)
         answer = link.ask(command)
         try:
             async with asyncio.timeout(self._timeout):

@@ -25,8 +25,8 @@ class EventLog(Protocol):
     async def position(self) -> Cursor:
         """The place of the newest entry."""
 
-    async def earliest(self) -> Cursor | None:
-        """The place of the oldest entry that is still kept; None when the log is empty."""
+    async def holds(self, cursor: Cursor) -> bool:
+        """Whether the log can be read on from here: the entry of this place is neither trimmed nor lost."""
 
     async def history(self, upload_id: UploadId, tenant: TenantId | None = None) -> History:
         """The record with its own state changes. Raises UPLOAD_NOT_FOUND."""

@@ -16,4 +16,4 @@ else
 end
 local record = {}
 if about() ~= '' then record = redis.call('HGETALL', A.batch and batch_key(A.batch) or record_key(A.id)) end
-return {status, detail or '', record, extra, about()}
+return {status, detail or '', record, extra, about(), appended}

@@ -7,6 +7,7 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local extra = {}
 local written = false
+local appended = ''
 
 local function int(number) return string.format('%.0f', number) end
 local function exact(number) return string.format('%.17g', number) end
@@ -153,6 +154,7 @@ local function append(r, what, previous)
     end
   end
   local at = redis.call('XADD', P .. 'events', 'MAXLEN', '~', CONSTANTS.events, '*', unpack(entry))
+  appended = at
   redis.call('RPUSH', record_key(r.id) .. ':history', at .. ' ' .. cjson.encode(entry))
   redis.call('LTRIM', record_key(r.id) .. ':history', -CONSTANTS.history, -1)
 end
