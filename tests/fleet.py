@@ -19,6 +19,7 @@ from mediafleet_core.media_types import MediaKind
 from mediafleet_devserver.redis_server import free_port, redis_command
 from mediafleet_gateway.auth import Scope
 from mediafleet_gateway.tokens import issue
+from tests.forgetting import log_of
 from tests.intakes import other_database
 from tests.processes import alive, descendants
 from tests.waiting import wait_until
@@ -90,6 +91,11 @@ class Fleet:
         assert self._redis is not None
         self._redis.send_signal(number)
         self._redis.wait(30)
+
+    @property
+    def redis_log(self) -> Path:
+        """What Redis has on disk."""
+        return log_of(self.folder / "redis")
 
     def mend_redis(self) -> None:
         """It is there, with all that it ever acknowledged."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import signal
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
@@ -12,10 +15,11 @@ from redis.asyncio import Redis
 
 from benchmarks.recovery import kill_at_work
 from mediafleet_core.fleet import QueueFigures
-from mediafleet_core.identity import TenantId
+from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
 from mediafleet_core.media_types import MediaKind
-from tests.books import check_books
+from mediafleet_core.uploads import State
+from tests.books import check_books, uploads_of
 from tests.chaos.crowd import Crowd, crowd_at
 from tests.disk import busy_disk
 from tests.fleet import Fleet, fleet_in
@@ -140,3 +144,40 @@ async def test_a_rolling_restart_loses_and_doubles_nothing(
     )
     assert {upload.attempt for upload in uploads} == {1}
     assert await leases_lost(fleet, crowd.acknowledged) == 0
+
+
+@pytest.mark.long
+async def test_what_redis_has_forgotten_is_done_again(fleet: Fleet, ledger: RedisLedger, crowd: Crowd) -> None:
+    """A commit is forgotten, and of another upload the claim, too."""
+
+    async def all_in(state: State) -> bool:
+        return {upload.state for upload in await uploads_of(ledger, crowd.tenant)} == {state}
+
+    async def works() -> bool:
+        return (await ledger.get(UploadId(resting))).state is State.PROCESSING
+
+    since = await ledger.position()
+    await ledger.pause(MediaKind.IMAGE)
+    await crowd.picture()
+    resting = await crowd.rest(2)
+    await eventually(works)
+    known = fleet.redis_log.stat().st_size
+    await ledger.resume(MediaKind.IMAGE)
+    await eventually(lambda: all_in(State.SUCCEEDED))
+    await asyncio.to_thread(fleet.end_redis)
+    os.truncate(fleet.redis_log, known)
+    await asyncio.to_thread(fleet.mend_redis)
+    await ledger.resume(MediaKind.IMAGE)  # that was forgotten as well
+    uploads = await check_books(
+        fleet, ledger, local_store(fleet.folder / "objects"), crowd.tenant, crowd.acknowledged, since
+    )
+    assert {upload.attempt for upload in uploads} == {1}
+    assert any(lost_writes(worker.address) for worker in fleet.workers)
+
+
+def lost_writes(address: str) -> float:
+    """How often this process has noticed."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as page:
+        found = re.search(r"^mediafleet_ledger_lost_writes_total (\S+)", page.read().decode(), re.MULTILINE)
+    assert found
+    return float(found[1])

@@ -77,6 +77,14 @@ async def test_a_lost_end_of_the_log_is_noticed(server: ForgetfulRedis, ledger: 
     assert noticed() == before + 1
 
 
+async def test_an_empty_redis_is_noticed(server: ForgetfulRedis, ledger: RedisLedger) -> None:
+    await queued(ledger)
+    before = noticed()
+    server.lose_power(0)
+    await ledger.due()
+    assert noticed() == before + 1
+
+
 async def test_a_step_is_lost_whole_or_not_at_all(server: ForgetfulRedis, ledger: RedisLedger) -> None:
     upload = await created(ledger)
     session = await ledger.open_write(upload.upload_id, ANN, 0)
