@@ -30,7 +30,7 @@ _SLOTS = 3
 _SETTINGS = {
     "MEDIAFLEET_WORKER_PLUGINS": "tests.poison",
     "MEDIAFLEET_WORKER_SLOTS": str(_SLOTS),
-    "MEDIAFLEET_RETRY_FIRST": "PT3S",
+    "MEDIAFLEET_RETRY_FIRST": "PT4S",
     # Half of what comes by default: a lost job is back sooner, and an outage threatens leases more.
     "MEDIAFLEET_JOB_LEASE": "PT3S",
     "MEDIAFLEET_HOUSEKEEPING_LEASE": "PT2.5S",
@@ -94,7 +94,7 @@ async def test_a_killed_redis_costs_nothing_but_time(
     with busy_disk(fleet.folder):
         async with crowd.busy():
             for away in outages:
-                stumbled |= await crowd.many(2, lambda: crowd.stumble(1.5))
+                stumbled |= await crowd.many(2, lambda: crowd.stumble(2))
 
                 async def delayed() -> bool:
                     return (await queue_of(ledger, MediaKind.OTHER)).delayed == 2

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import structlog
 
@@ -22,15 +20,13 @@ from mediafleet_workers.jobs.fetch import fetch
 from mediafleet_workers.jobs.job import Job, JobFolder
 from mediafleet_workers.jobs.lease import Stop, hold
 from mediafleet_workers.jobs.process import process
+from mediafleet_workers.jobs.settling import settled
 from mediafleet_workers.jobs.store import store_renditions
 from mediafleet_workers.sandbox.sandbox import Sandbox
 from mediafleet_workers.scratch import Scratch
 from mediafleet_workers.settings import JobSettings
 
 _log = structlog.get_logger(__name__)
-
-_SETTLE_INTERVAL = 0.2
-"""Seconds between two tries to tell a ledger that does not answer."""
 
 
 class _Stopped(Exception):
@@ -174,13 +170,4 @@ class JobRunner:
             _log.warning("discard_postponed", reason=error.reason)
 
     async def _settle(self, step: Callable[[str], Awaitable[Upload | None]]) -> Upload | None:
-        """A last step, repeated under the same name while the ledger does not answer, within the job's patience."""
-        op = uuid4().hex
-        deadline = time.monotonic() + self._settings.job_patience.total_seconds()
-        while True:
-            try:
-                return await step(op)
-            except MediafleetError as error:
-                if error.reason is not Reason.LEDGER_UNAVAILABLE or time.monotonic() > deadline:
-                    raise
-            await asyncio.sleep(_SETTLE_INTERVAL)
+        return await settled(step, self._settings.job_patience)

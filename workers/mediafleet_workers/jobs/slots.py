@@ -5,9 +5,10 @@ from __future__ import annotations
 import structlog
 
 from mediafleet_core.errors import MediafleetError
-from mediafleet_core.ports import JobQueue, WorkLedger
+from mediafleet_core.ports import Claim, JobQueue, WorkLedger
 from mediafleet_workers import metrics
 from mediafleet_workers.jobs.runner import JobRunner
+from mediafleet_workers.jobs.settling import settled
 from mediafleet_workers.settings import JobSettings, WorkerSettings
 
 _log = structlog.get_logger(__name__)
@@ -21,7 +22,7 @@ class Slots:
     ) -> None:
         """Ready to work."""
         self._ledger, self._queue, self._runner = ledger, queue, runner
-        self._name, self._lease = worker.worker_name, job.job_lease
+        self._name, self._lease, self._patience = worker.worker_name, job.job_lease, job.job_patience
         self._kinds = list(worker.worker_kinds)
         self._open = True
 
@@ -37,7 +38,7 @@ class Slots:
         idle = True
         while self._open:
             try:
-                claim = await self._ledger.claim(self._kinds, self._name, self._lease)
+                claim = await settled(self._claim, self._patience, wanted=lambda: self._open)
             except MediafleetError as error:
                 _log.warning("claim_failed", reason=error.reason)
                 return
@@ -53,3 +54,7 @@ class Slots:
             if claim.more:
                 self._queue.ring(kind)  # for one slot more, which will do the same
             await self._runner.run(claim)
+
+    async def _claim(self, op: str) -> Claim | None:
+        """Under one name until it is answered: what was claimed unheard would be held by nobody."""
+        return await self._ledger.claim(self._kinds, self._name, self._lease, op=op)
