@@ -50,7 +50,7 @@ async def check_books(
     tenant: TenantId,
     acknowledged: Collection[str],
     since: Cursor,
-    patience: float = 60,
+    patience: float = 100,
 ) -> list[Upload]:
     """Once there is nothing left to do: the records, each SUCCEEDED once, with one object set and its bytes in usage.
 

@@ -120,7 +120,7 @@ class Fleet:
         assert member.process.wait(60) == 0, f"{member.role} {member.address} did not end well"
         place = self.members.index(member)
         self.members[place] = self._start(member.role, member.address)
-        wait_until(lambda: _listens(member.address), 30, f"a new {member.role}")
+        wait_until(lambda: _listens(member.address), 60, f"a new {member.role}")
 
     def mend(self) -> None:
         """Whoever has ended is started again, at the same address."""
@@ -131,7 +131,7 @@ class Fleet:
 
     def wait(self) -> None:
         """Until all of them listen."""
-        wait_until(lambda: all(_listens(member.address) for member in self.members), 30, "the fleet to be ready")
+        wait_until(lambda: all(_listens(member.address) for member in self.members), 60, "the fleet to be ready")
 
     def wake(self) -> None:
         """Whoever is paused goes on."""

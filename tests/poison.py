@@ -115,13 +115,7 @@ def rest(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def stumble(until: float) -> None:
-    """A crash before that time, as `time.time` has it; from then on all is well."""
-    if time.time() < until:
-        crash()
-
-
-NUMBERED: dict[str, Callable[[float], None]] = {"rest": rest, "stumble": stumble}
+NUMBERED: dict[str, Callable[[float], None]] = {"rest": rest}
 
 
 def _refused(attempt: Callable[[], object]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -41,10 +40,6 @@ class Crowd:
     async def rest(self, seconds: float) -> str:
         """A job that takes so long."""
         return await self._send(f"POISON:rest:{seconds}\n{random.random()}".encode(), "job.bin")
-
-    async def stumble(self, seconds: float) -> str:
-        """A job that crashes where it begins within so many seconds from now, and has to wait for a retry."""
-        return await self._send(f"POISON:stumble:{time.time() + seconds}\n{random.random()}".encode(), "job.bin")
 
     async def many(self, count: int, send: Callable[[], Awaitable[str]]) -> set[str]:
         """So many of them, some at a time."""

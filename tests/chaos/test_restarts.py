@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -67,6 +69,17 @@ async def queue_of(ledger: RedisLedger, kind: MediaKind) -> QueueFigures:
     return queue
 
 
+@contextmanager
+def spoiled(files: Sequence[Path]) -> Iterator[None]:
+    """Inside the context their bytes are not those that were stored."""
+    contents = [file.read_bytes() for file in files]
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content[::-1])
+    yield
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+
+
 async def leases_lost(fleet: Fleet, uploads: set[str]) -> int:
     async with Redis.from_url(fleet.redis_url) as client:
         counts = [await client.hget(f"mf:u:{upload_id}", "lost") for upload_id in uploads]
@@ -85,47 +98,50 @@ async def test_the_jobs_of_a_killed_worker_run_again(fleet: Fleet, ledger: Redis
 async def test_a_killed_redis_costs_nothing_but_time(
     fleet: Fleet, ledger: RedisLedger, crowd: Crowd, outages: list[float]
 ) -> None:
-    since, stumbled = await ledger.position(), set[str]()
+    since, spoilt = await ledger.position(), dict[str, Path]()
 
     async def all_at_once() -> bool:
         queue = await queue_of(ledger, MediaKind.OTHER)
-        return min(queue.waiting, queue.delayed, queue.running) > 0
+        return min(queue.waiting, queue.running) > 0 and queue.delayed == 2
+
+    async def over() -> bool:
+        queue = await queue_of(ledger, MediaKind.OTHER)
+        return not (queue.waiting or queue.delayed or queue.running)
 
     with busy_disk(fleet.folder):
         async with crowd.busy():
             for away in outages:
-                stumbled |= await crowd.many(2, lambda: crowd.stumble(2))
-
-                async def delayed() -> bool:
-                    return (await queue_of(ledger, MediaKind.OTHER)).delayed == 2
-
-                await eventually(delayed, 10, "jobs that wait for a retry")
-                await crowd.many(2 * _SLOTS + 2, lambda: crowd.rest(1.5))
-                await eventually(all_at_once, 10, "jobs that wait, rest and run")
-                await asyncio.to_thread(fleet.end_redis)
+                await ledger.pause(MediaKind.OTHER)
+                for _ in range(2):
+                    upload = await ledger.get(UploadId(await crowd.rest(0.1)))
+                    spoilt[upload.upload_id] = fleet.folder / "objects" / "objects" / upload.original_key
+                with spoiled(
+                    list(spoilt.values())[-2:]
+                ):  # so that their first attempts fail, and retries are due later
+                    await crowd.many(2 * _SLOTS + 2, lambda: crowd.rest(2))
+                    await ledger.resume(MediaKind.OTHER)
+                    await eventually(all_at_once, 20, "jobs that wait, run and wait for a retry")
+                    await asyncio.to_thread(fleet.end_redis)
                 await asyncio.sleep(away)
                 await asyncio.to_thread(fleet.mend_redis)
                 await crowd.goes_on()
-
-                async def over() -> bool:
-                    queue = await queue_of(ledger, MediaKind.OTHER)
-                    return not (queue.waiting or queue.delayed or queue.running)
-
                 await eventually(over, 60, "the jobs to be done")
         uploads = await check_books(
             fleet, ledger, local_store(fleet.folder / "objects"), crowd.tenant, crowd.acknowledged, since
         )
     assert {upload.upload_id: upload.attempt for upload in uploads} == {
-        upload_id: 2 if upload_id in stumbled else 1 for upload_id in crowd.acknowledged
+        upload_id: 2 if upload_id in spoilt else 1 for upload_id in crowd.acknowledged
     }
     assert await leases_lost(fleet, crowd.acknowledged) == 0
 
 
 @pytest.mark.parametrize(
-    "pictures", [40, pytest.param(470, marks=[pytest.mark.long, pytest.mark.timeout(900)])], ids=["some", "many"]
+    ("pictures", "rounds"),
+    [(40, 1), pytest.param(470, 3, marks=[pytest.mark.long, pytest.mark.timeout(900)])],
+    ids=["some", "many"],
 )
 async def test_a_rolling_restart_loses_and_doubles_nothing(
-    fleet: Fleet, ledger: RedisLedger, crowd: Crowd, pictures: int
+    fleet: Fleet, ledger: RedisLedger, crowd: Crowd, pictures: int, rounds: int
 ) -> None:
     since = await ledger.position()
     for kind in (MediaKind.IMAGE, MediaKind.OTHER):  # so that all are in flight at once
@@ -135,12 +151,13 @@ async def test_a_rolling_restart_loses_and_doubles_nothing(
     for kind in (MediaKind.IMAGE, MediaKind.OTHER):
         await ledger.resume(kind)
     async with crowd.busy():
-        for member in list(fleet.members):
-            await asyncio.to_thread(fleet.replace, member)
-        await asyncio.to_thread(fleet.end_redis, signal.SIGTERM)
-        await asyncio.to_thread(fleet.mend_redis)
+        for _ in range(rounds):
+            for member in list(fleet.members):
+                await asyncio.to_thread(fleet.replace, member)
+            await asyncio.to_thread(fleet.end_redis, signal.SIGTERM)
+            await asyncio.to_thread(fleet.mend_redis)
     uploads = await check_books(
-        fleet, ledger, local_store(fleet.folder / "objects"), crowd.tenant, crowd.acknowledged, since
+        fleet, ledger, local_store(fleet.folder / "objects"), crowd.tenant, crowd.acknowledged, since, patience=300
     )
     assert {upload.attempt for upload in uploads} == {1}
     assert await leases_lost(fleet, crowd.acknowledged) == 0
