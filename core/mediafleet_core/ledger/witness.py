@@ -47,7 +47,8 @@ class Witness:
 
         def judge(_: object) -> None:
             answers = (found, oldest, newest)
-            if any(answer.cancelled() or answer.exception() for answer in answers) or found.result():
+            unanswered = [answer.cancelled() or answer.exception() for answer in answers]  # each is looked at
+            if any(unanswered) or found.result():
                 return
             kept = [_text(rows[0][0]) for rows in (oldest.result(), newest.result()) if rows]
             if kept and _place(kept[0]) > _place(expected):
