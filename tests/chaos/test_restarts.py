@@ -137,7 +137,7 @@ async def test_a_killed_redis_costs_nothing_but_time(
 
 @pytest.mark.parametrize(
     ("pictures", "rounds"),
-    [(40, 1), pytest.param(470, 3, marks=[pytest.mark.long, pytest.mark.timeout(900)])],
+    [(40, 1), pytest.param(471, 3, marks=[pytest.mark.long, pytest.mark.timeout(900)])],
     ids=["some", "many"],
 )
 async def test_a_rolling_restart_loses_and_doubles_nothing(
