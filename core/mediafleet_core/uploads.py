@@ -150,10 +150,13 @@ MediaInfo = ImageInfo
 
 
 class StageTiming(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a stage of the work took, in seconds of wall time."""
+    """What a stage of the work took, summed over the attempts of a series: seconds of wall time, and of its sandboxed
+    child, if it has one, seconds of CPU and the most bytes that were resident in any attempt."""
 
     stage: str
     seconds: float
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):

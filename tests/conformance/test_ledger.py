@@ -23,7 +23,7 @@ from mediafleet_core.ports import (
 )
 from mediafleet_core.progress import RECEIVED_PERCENT, WorkProgress
 from mediafleet_core.quotas import Limits
-from mediafleet_core.uploads import State, Transfer, UploadSpec
+from mediafleet_core.uploads import StageTiming, State, Transfer, UploadSpec
 from mediafleet_core.usage import Stored
 from tests.ledgers import ANN, BOB, DAY, LEASE, LIMITS, NOW, SPEC, claimed, created, failed, finished, outcome, queued
 from tests.waiting import eventually
@@ -251,6 +251,34 @@ async def test_a_retryable_failure_waits_and_runs_again_until_its_attempts_are_u
     assert end.failure is not None
     assert [record.code for record in end.failure.attempts] == [FailureCode.WORKER_CRASHED] * 2
     assert await stored(ledger) == (Stored(2000, 2), 0)
+
+
+async def test_timings_of_all_attempts_of_a_series_add_up(ledger: RedisLedger) -> None:
+    upload = await queued(ledger)
+    fetch = StageTiming(stage="fetch", seconds=0.25)
+    claim = await claimed(ledger)
+    wrong = failed(FailureCode.WORKER_CRASHED, 2)._replace(
+        timings=(fetch, StageTiming(stage="process", seconds=1.5, cpu_seconds=1.25, peak_memory=3 << 30))
+    )
+    await ledger.fail_attempt(upload.upload_id, claim.fence, wrong)
+    claim = await claimed(ledger)
+    await ledger.release(upload.upload_id, claim.fence, [fetch])
+    claim = await claimed(ledger)
+    small = StageTiming(stage="process", seconds=0.5, cpu_seconds=0.25, peak_memory=1 << 20)
+    done = await ledger.commit(upload.upload_id, claim.fence, outcome()._replace(timings=(fetch, small)))
+    assert done is not None
+    assert done.timings == (
+        StageTiming(stage="fetch", seconds=0.75),
+        StageTiming(stage="process", seconds=2, cpu_seconds=1.5, peak_memory=3 << 30),
+    )
+
+    other = await queued(ledger)
+    claim = await claimed(ledger)
+    await ledger.cancel(other.upload_id, ANN, "")
+    ended = await ledger.release(other.upload_id, claim.fence, [fetch])
+    assert ended is not None
+    assert ended.timings == (fetch,)
+    assert (await ledger.retry(other.upload_id, ANN, max_attempts=3)).timings == ()
 
 
 async def test_a_discarded_original_is_refunded_and_swept(ledger: RedisLedger) -> None:

@@ -22,6 +22,8 @@ from tests.processes import children
 from tests.waiting import eventually
 from tests.workers import ANN, Shop, open_shop, settings, working
 
+MIB = 1 << 20
+
 
 @pytest.fixture
 async def shop(redis_url: str, redis_client: Redis, tmp_path: Path) -> AsyncIterator[Shop]:
@@ -68,6 +70,8 @@ async def test_a_picture_becomes_renditions(shop: Shop, worker: WorkerProcess) -
         stored = b"".join([chunk async for chunk in shop.store.read(rendition.key)])
         assert (len(stored), hashlib.sha256(stored).hexdigest()) == (rendition.size_bytes, rendition.sha256)
     assert [timing.stage for timing in done.timings] == ["fetch", "process", "store"]
+    used = {timing.stage: (timing.cpu_seconds > 0, timing.peak_memory > MIB) for timing in done.timings}
+    assert used == {"fetch": (False, False), "process": (True, True), "store": (False, False)}
 
     async def manifest() -> bool:
         return "manifest.json" in await shop.objects(upload)
@@ -104,9 +108,19 @@ async def test_a_file_that_breaks_its_decoder_fails_after_its_attempts(
 
 async def test_a_file_that_never_ends_times_out(redis_url: str, redis_client: Redis, tmp_path: Path) -> None:
     configured = settings(redis_url, tmp_path, job_time=timedelta(seconds=1))
+    before = counted("mediafleet_job_cpu_seconds_count", kind="OTHER")
     async with open_shop(configured) as shop, working(configured):
         upload = await shop.bring(b"POISON:hold\n")
-        assert codes(await shop.reaches(upload.upload_id, State.FAILED)) == [FailureCode.TIMED_OUT] * 2
+        failed = await shop.reaches(upload.upload_id, State.FAILED)
+    assert codes(failed) == [FailureCode.TIMED_OUT] * 2
+    # What both attempts used is measured, and kept where there is no success either.
+    assert counted("mediafleet_job_cpu_seconds_count", kind="OTHER") == before + 2
+    assert counted("mediafleet_job_peak_memory_bytes_sum", kind="OTHER") > 2 * MIB
+    fetch, process = failed.timings
+    assert (fetch.stage, process.stage) == ("fetch", "process")
+    assert process.seconds > 2
+    assert 0 < process.cpu_seconds < process.seconds
+    assert process.peak_memory > MIB
 
 
 async def test_bytes_that_changed_in_storage_fail(shop: Shop, worker: WorkerProcess) -> None:
@@ -142,7 +156,8 @@ async def test_a_cancelled_job_leaves_nothing(shop: Shop, worker: WorkerProcess,
     upload = await shop.bring(f"POISON:{deed}\n".encode())
     await running_child(worker)
     await shop.ledger.cancel(upload.upload_id, ANN, "enough")
-    await shop.reaches(upload.upload_id, State.CANCELLED)
+    cancelled = await shop.reaches(upload.upload_id, State.CANCELLED)
+    assert cancelled.timings[-1].peak_memory > MIB
     assert children(worker.sandbox_pid or 0) == []
     assert shop.scratch_files() == []
     assert await shop.objects(upload) == [upload.original_key.rpartition(f"{upload.upload_id}/")[2]]

@@ -83,6 +83,7 @@ async def test_a_job_past_its_time_is_ended(tmp_path: Path, deed: str) -> None:
         with pytest.raises(Killed) as failure:
             await do(sandbox, tmp_path, deed)
         assert failure.value.code is FailureCode.TIMED_OUT
+        assert "SIGKILL, peak" in failure.value.evidence
         assert sandbox.pid is not None
         assert children(sandbox.pid) == []
         assert await do(sandbox, tmp_path, "hello") == b'"hello"'

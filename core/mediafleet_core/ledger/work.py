@@ -14,7 +14,7 @@ from mediafleet_core.ledger.base import LedgerBase, milliseconds, new_op
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import AttemptFailed, Claim, Outcome, Verdict
 from mediafleet_core.progress import WorkProgress
-from mediafleet_core.uploads import Upload
+from mediafleet_core.uploads import StageTiming, Upload
 
 
 class WorkSteps(LedgerBase):
@@ -56,7 +56,7 @@ class WorkSteps(LedgerBase):
             sha256=outcome.checksums.sha256 or "",
             renditions=records.to_json(outcome.renditions),
             media_info=records.to_json(outcome.media_info) if outcome.media_info else "",
-            timings=records.to_json(outcome.timings),
+            timings=outcome.timings,
             size=sum(rendition.size_bytes for rendition in outcome.renditions),
             objects=len(outcome.renditions),
             op=op or new_op(),
@@ -77,11 +77,14 @@ class WorkSteps(LedgerBase):
             attempts=failed.attempts,
             backoff=milliseconds(failed.backoff),
             discard=failed.discard_original or None,
+            timings=failed.timings,
             op=op or new_op(),
         )
         return None if reply.status == "LOST" else self._upload(reply)
 
-    async def release(self, upload_id: UploadId, fence: int, *, op: str | None = None) -> Upload | None:
+    async def release(
+        self, upload_id: UploadId, fence: int, timings: Sequence[StageTiming] = (), *, op: str | None = None
+    ) -> Upload | None:
         """Give the job back without counting an attempt."""
-        reply = await self._connection.run("release", id=upload_id, fence=fence, op=op or new_op())
+        reply = await self._connection.run("release", id=upload_id, fence=fence, timings=timings, op=op or new_op())
         return None if reply.status == "LOST" else self._upload(reply)

@@ -56,7 +56,7 @@ class AttemptFailed(NamedTuple):
     """Why an attempt failed; the ledger decides between a retry and the end.
 
     `backoff` is the delay before the next attempt if there is one; `discard_original` deletes and refunds the original
-    (its bytes are not what the caller sent) and makes the failure final.
+    (its bytes are not what the caller sent) and makes the failure final. `timings` are of this attempt.
     """
 
     code: FailureCode
@@ -66,6 +66,7 @@ class AttemptFailed(NamedTuple):
     attempts: int
     backoff: timedelta
     discard_original: bool = False
+    timings: tuple[StageTiming, ...] = ()
 
 
 class WorkLedger(Protocol):
@@ -98,5 +99,7 @@ class WorkLedger(Protocol):
         Objects below the attempt's prefix are planned for a sweep.
         """
 
-    async def release(self, upload_id: UploadId, fence: int, *, op: str | None = None) -> Upload | None:
+    async def release(
+        self, upload_id: UploadId, fence: int, timings: Sequence[StageTiming] = (), *, op: str | None = None
+    ) -> Upload | None:
         """PROCESSING -> QUEUED at once, no attempt counted; CANCELLING -> CANCELLED. None if the fence is lost."""

@@ -562,7 +562,9 @@ class Upload(_message.Message):
 
     @_builtins.property
     def stage_timings(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageTiming]:
-        """Time spent per stage of the current series, in the order of the stages."""
+        """What each stage took in the attempts of the current series that ended, in
+        the order of the stages.
+        """
 
     def __init__(
         self,
@@ -822,27 +824,39 @@ Global___Rendition: _TypeAlias = Rendition  # noqa: Y015
 
 @_typing.final
 class StageTiming(_message.Message):
-    """Time spent in one stage."""
+    """What one stage took."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     STAGE_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
+    CPU_FIELD_NUMBER: _builtins.int
+    PEAK_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
     """Stage, as in `Progress.stage`."""
+    peak_memory_bytes: _builtins.int
+    """Most bytes that this child had in memory in any attempt; 0 where none ran."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """Wall time, summed over attempts."""
+
+    @_builtins.property
+    def cpu(self) -> _duration_pb2.Duration:
+        """CPU time of the stage's sandboxed child, summed over attempts; absent where
+        none ran.
+        """
 
     def __init__(
         self,
         *,
         stage: _builtins.str = ...,
         duration: _duration_pb2.Duration | None = ...,
+        cpu: _duration_pb2.Duration | None = ...,
+        peak_memory_bytes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cpu", b"cpu", "duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu", b"cpu", "duration", b"duration", "peak_memory_bytes", b"peak_memory_bytes", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,6 +19,7 @@ from mediafleet_core.uploads import (
     Priority,
     Processing,
     Rendition,
+    StageTiming,
     State,
     Transfer,
     Upload,
@@ -88,9 +89,7 @@ def upload_to_proto(upload: Upload) -> pb.Upload:
         transfer=TRANSFERS[spec.transfer],
         priority=PRIORITIES[spec.priority],
         processing=_processing(spec.processing),
-        stage_timings=[
-            pb.StageTiming(stage=timing.stage, duration=duration(timing.seconds)) for timing in upload.timings
-        ],
+        stage_timings=map(_timing, upload.timings),
     )
 
 
@@ -162,6 +161,15 @@ def event_to_proto(message: events.Message, heartbeat: timedelta, upload: Upload
         case events.Deleted():
             made.deleted.SetInParent()
     return made
+
+
+def _timing(timing: StageTiming) -> pb.StageTiming:
+    return pb.StageTiming(
+        stage=timing.stage,
+        duration=duration(timing.seconds),
+        cpu=duration(timing.cpu_seconds or None),
+        peak_memory_bytes=timing.peak_memory,
+    )
 
 
 def _rendition(rendition: Rendition) -> pb.Rendition:

@@ -33,6 +33,7 @@ def failed_attempt(job: Job, error: Exception, worker: str, settings: JobSetting
         attempts=min(RULES[cause.code].attempts, job.upload.max_attempts),
         backoff=backoff(job.upload.attempt, settings),
         discard_original=cause.code is FailureCode.OBJECT_CHECKSUM_MISMATCH,
+        timings=tuple(job.timings),
     )
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.ports import Claim
@@ -15,6 +16,13 @@ from mediafleet_workers import metrics
 
 _EARLY = 5.0
 """Percent of work before which a guess of the remaining time would be noise."""
+
+
+class Used(NamedTuple):
+    """CPU in seconds, peak memory in bytes."""
+
+    cpu_seconds: float
+    peak_memory: int
 
 
 class Job:
@@ -30,19 +38,30 @@ class Job:
         self.timings: list[StageTiming] = []
         self.progress: WorkProgress | None = None
         self._started = time.monotonic()
+        self._used = Used(0.0, 0)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Everything inside belongs to this stage of `progress.STAGES`; its time counts even if it fails."""
         self.stage_name = name
         self.advance(0.0)
+        self._used = Used(0.0, 0)
         began = time.monotonic()
         try:
             yield
         finally:
             seconds = time.monotonic() - began
-            self.timings.append(StageTiming(stage=name, seconds=round(seconds, 6)))
+            cpu, memory = self._used
+            self.timings.append(
+                StageTiming(stage=name, seconds=round(seconds, 6), cpu_seconds=round(cpu, 6), peak_memory=memory)
+            )
             metrics.DURATION.labels(self.upload.kind, name).observe(seconds)
+
+    def use(self, cpu_seconds: float, peak_memory: int) -> None:
+        """The stage's child used this: seconds, and bytes."""
+        self._used = Used(cpu_seconds, peak_memory)
+        metrics.CPU.labels(self.upload.kind).observe(cpu_seconds)
+        metrics.PEAK_MEMORY.labels(self.upload.kind).observe(peak_memory)
 
     def advance(
         self,

@@ -8,6 +8,7 @@ from mediafleet_core.media_types import declared_type
 from mediafleet_workers import metrics
 from mediafleet_workers.jobs.job import Job, JobFolder
 from mediafleet_workers.pipeline.job import Limits, PipelineJob, PipelineResult, StepProgress
+from mediafleet_workers.sandbox.messages import Ended
 from mediafleet_workers.sandbox.sandbox import Killed, Sandbox
 from mediafleet_workers.settings import JobSettings
 
@@ -33,8 +34,11 @@ async def process(job: Job, sandbox: Sandbox, folder: JobFolder, settings: JobSe
         step = _progress.decode(content)
         job.advance(step.fraction, step=step.step, items_done=step.items_done, items_total=step.items_total)
 
+    def ended(used: Ended) -> None:
+        job.use(used.cpu, used.peak_memory)
+
     try:
-        return _result.decode(await sandbox.run(folder.root, msgspec.json.encode(asked), heard))
+        return _result.decode(await sandbox.run(folder.root, msgspec.json.encode(asked), heard, ended))
     except Killed as error:
         metrics.KILLS.labels(_KILLED[error.code]).inc()
         raise

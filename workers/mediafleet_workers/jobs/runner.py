@@ -137,7 +137,9 @@ class JobRunner:
         if why is Stop.LEASE_LOST:
             return "lost"
         await self._discard(job)
-        upload = await self._settle(lambda op: self._ledger.release(job.upload.upload_id, job.fence, op=op))
+        upload = await self._settle(
+            lambda op: self._ledger.release(job.upload.upload_id, job.fence, job.timings, op=op)
+        )
         if upload is None:
             return "lost"
         return "cancelled" if upload.state is State.CANCELLED else "released"

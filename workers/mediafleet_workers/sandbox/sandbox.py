@@ -53,7 +53,7 @@ class Sandbox:
         Raises SandboxUnavailable if nothing runs, or if something is lacking and `strict`; else that is only logged.
         """
         try:
-            spoken, _ = await self._converse(folder, _PROBE, b"", lambda _: None)
+            spoken, _ = await self._converse(folder, _PROBE, b"", lambda _: None, lambda _: None)
         except (ZygoteLost, ProcessingError) as error:
             raise SandboxUnavailable(f"the sandbox does not start: {error}") from error
         if spoken.result is None:
@@ -63,13 +63,20 @@ class Sandbox:
                 raise SandboxUnavailable(f"decoders cannot be locked in here: {'; '.join(lacking)}")
             _log.warning("sandbox_incomplete", lacking=lacking)
 
-    async def run(self, folder: Path, job: bytes, report: Callable[[bytes], None]) -> bytes:
+    async def run(
+        self,
+        folder: Path,
+        job: bytes,
+        report: Callable[[bytes], None],
+        tell_end: Callable[[Ended], None] = lambda _: None,
+    ) -> bytes:
         """The result of a job that may use `folder` and nothing else.
 
-        Raises ProcessingError as the job says, or Killed. When cancelled, the child is dead before this returns.
+        `tell_end` hears how the child ended and what it used, whatever becomes of the job. Raises ProcessingError as
+        the job says, or Killed. When cancelled, the child is dead before this returns.
         """
         try:
-            spoken, ended = await self._converse(folder, self._entry, job, report)
+            spoken, ended = await self._converse(folder, self._entry, job, report, tell_end)
         except ZygoteLost as error:
             raise Killed(FailureCode.WORKER_CRASHED, evidence=str(error)) from error
         return self._judge(spoken, ended)
@@ -85,7 +92,12 @@ class Sandbox:
         return self._link.pid if self._link is not None and self._link.alive else None
 
     async def _converse(
-        self, folder: Path, entry: str, job: bytes, report: Callable[[bytes], None]
+        self,
+        folder: Path,
+        entry: str,
+        job: bytes,
+        report: Callable[[bytes], None],
+        tell_end: Callable[[Ended], None],
     ) -> tuple[Spoken, Ended]:
         if self._link is None or not self._link.alive:
             await self.close()
@@ -95,16 +107,21 @@ class Sandbox:
         try:
             async with asyncio.timeout(self._settings.job_time.total_seconds()):
                 spoken = await listen(child.pipe, report)
-                return spoken, await asyncio.shield(child.ended)
+                await asyncio.shield(child.ended)
         except TimeoutError:
-            raise Killed(FailureCode.TIMED_OUT, evidence=f"ran for {self._settings.job_time}") from None
+            code, why = FailureCode.TIMED_OUT, f"ran for {self._settings.job_time}"
         except SpokeWrongly as error:
-            raise Killed(FailureCode.WORKER_CRASHED, evidence=str(error)) from error
+            code, why = FailureCode.WORKER_CRASHED, str(error)
+        else:
+            return spoken, child.ended.result()
         finally:
             await _end(link, child)
+            if child.ended.exception() is None:
+                tell_end(child.ended.result())
+        raise Killed(code, evidence=f"{why}; {_evidence(child.ended.result())}")
 
     def _judge(self, spoken: Spoken, ended: Ended) -> bytes:
-        evidence = f"{_how(ended.status)}, peak {ended.peak_memory >> 20} MiB, cpu {ended.cpu:.1f} s"
+        evidence = _evidence(ended)
         if ended.status == -signal.SIGXCPU:
             raise Killed(FailureCode.TIMED_OUT, evidence=evidence)
         if -ended.status in _CRASHES and ended.peak_memory > _NEAR_BUDGET * self._settings.job_memory:
@@ -127,6 +144,10 @@ async def _end(link: ZygoteLink, child: Child) -> None:
             await asyncio.wait([child.ended])
     finally:
         os.close(child.pipe)
+
+
+def _evidence(ended: Ended) -> str:
+    return f"{_how(ended.status)}, peak {ended.peak_memory >> 20} MiB, cpu {ended.cpu:.1f} s"
 
 
 def _how(status: int) -> str:

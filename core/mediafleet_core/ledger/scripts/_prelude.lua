@@ -361,9 +361,27 @@ local function held(id, fence)
   return nil
 end
 
+-- What the attempts of a series took, by stage: times add up, of peaks the highest stays.
+local function add_timings(r)
+  local sums, of = cjson.decode(get(r, 'timings') == '' and '[]' or get(r, 'timings')), {}
+  for _, sum in ipairs(sums) do of[sum.stage] = sum end
+  for _, more in ipairs(A.timings or {}) do
+    local sum = of[more.stage]
+    if sum then
+      sum.seconds = sum.seconds + more.seconds
+      sum.cpu_seconds = sum.cpu_seconds + more.cpu_seconds
+      sum.peak_memory = math.max(sum.peak_memory, more.peak_memory)
+    else
+      sums[#sums + 1] = more
+    end
+  end
+  if #sums > 0 then set(r, 'timings', cjson.encode(sums)) end
+end
+
 -- What every end of an attempt has in common; answers whether a cancel waited for it, which is done then.
 local function end_attempt(r)
   leave_queues(r)
+  add_timings(r)
   set(r, 'worker', '')
   plan_sweep(r, attempt_prefix(r), false)
   if get(r, 'state') ~= 'CANCELLING' then return false end
@@ -389,7 +407,7 @@ end
 local function retry_upload(r, max_attempts)
   leave_retained(r)
   for _, name in ipairs({'failed', 'lost'}) do set(r, name, 0) end
-  for _, name in ipairs({'failure', 'finished', 'started', 'next'}) do set(r, name, '') end
+  for _, name in ipairs({'failure', 'finished', 'started', 'next', 'timings'}) do set(r, name, '') end
   set(r, 'series', num(get(r, 'series')) + 1)
   set(r, 'attempt', 1)
   set(r, 'max_attempts', max_attempts)
