@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -19,6 +20,7 @@ from mediafleet_core.ports import UploadedPart
 from mediafleet_core.storage.s3 import S3Store
 from mediafleet_core.storage.settings import BodyDigest
 from tests.conformance.conftest import S3Endpoint
+from tests.waiting import eventually
 
 CONTENT = b"content"
 CRC32C = int(google_crc32c.value(CONTENT))
@@ -254,6 +256,33 @@ async def raw_store(
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+
+@pytest.mark.timeout(20)
+async def test_who_gives_up_reading_does_not_wait_for_a_silent_server() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 200 OK\r\nETag: "e"\r\nContent-Length: 3000000\r\n\r\n' + bytes(2_000_000))
+        await reader.read()
+        writer.close()
+
+    async def reads() -> bool:
+        return any(frame.f_code.co_name == "readinto" for frame in sys._current_frames().values())
+
+    started = asyncio.Event()
+    async with raw_store(serve, silence=3600) as store:
+
+        async def read() -> None:
+            async with contextlib.aclosing(store.read("o/1")) as chunks:
+                async for _ in chunks:
+                    started.set()
+
+        reading = asyncio.create_task(read())
+        await started.wait()
+        await eventually(reads, message="the thread to wait for more")
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
 
 
 STORED = f'HTTP/1.1 200 OK\r\nETag: "{ETAG}"\r\nContent-Length: 0\r\n\r\n'.encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import binascii
+import contextlib
 import hashlib
 import random
 import re
@@ -212,6 +213,9 @@ class S3Store:
                 if not trouble.retry or breaks == ATTEMPTS:
                     raise trouble.error from failure
                 self._on_retry()
+            except asyncio.CancelledError:
+                _interrupt(answer["Body"])
+                raise
             finally:
                 answer["Body"].close()
             answer = await self._call(key, self._client.get_object, Range=f"bytes={offset}-", IfMatch=etag)
@@ -342,6 +346,12 @@ def _md5_of(key: str, body: Iterable[bytes | memoryview], crc32c: int) -> str:
     if found != crc32c:
         raise corrupt(key)
     return b64encode(md5.digest()).decode()
+
+
+def _interrupt(body: Any) -> None:
+    """End a read that is under way in its thread: `close` would hold up the event loop until the storage speaks."""
+    with contextlib.suppress(RuntimeError):  # all was read, and the connection is another's by now
+        body._raw_stream.shutdown()
 
 
 def _etag(answer: Mapping[str, Any]) -> str:
