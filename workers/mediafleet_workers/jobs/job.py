@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mediafleet_core.object_keys import UploadKeys
-from mediafleet_core.ports import Claim
+from mediafleet_core.ports import Claim, StoredObject
 from mediafleet_core.progress import MOST_BEFORE_TERMINAL, RECEIVED_PERCENT, WorkProgress, work_percent
 from mediafleet_core.uploads import StageTiming, Upload
 from mediafleet_workers import metrics
@@ -26,7 +27,7 @@ class Used(NamedTuple):
 
 
 class Job:
-    """One attempt. `stored` names every key that it may have written."""
+    """One attempt. `stored` names every key that it may have written; `last_put` may still be under way."""
 
     def __init__(self, claim: Claim) -> None:
         """Nothing is done yet."""
@@ -35,6 +36,7 @@ class Job:
         self.keys = UploadKeys(claim.upload.tenant, claim.upload.upload_id)
         self.stage_name = ""
         self.stored: list[str] = []
+        self.last_put: asyncio.Task[StoredObject] | None = None
         self.timings: list[StageTiming] = []
         self.progress: WorkProgress | None = None
         self._started = time.monotonic()

@@ -28,6 +28,9 @@ from mediafleet_workers.settings import JobSettings
 
 _log = structlog.get_logger(__name__)
 
+_DISCARD_PATIENCE = 1.0
+"""Seconds that a slot waits until what an attempt stored in vain is deleted, a put under way included."""
+
 
 class _Stopped(Exception):
     """The job was stopped in the middle; its child is dead."""
@@ -70,6 +73,8 @@ class JobRunner:
                 outcome = await self._to_its_end(job)
             finally:
                 self.current.pop(job.upload.upload_id, None)
+                if job.last_put is not None:
+                    job.last_put.cancel()
             metrics.FINISHED.labels(kind, outcome).inc()
             _log.info("job_ended", outcome=outcome, stage=job.stage_name)
 
@@ -136,10 +141,10 @@ class JobRunner:
             metrics.KILLS.labels(why).inc()
         if why is Stop.LEASE_LOST:
             return "lost"
-        await self._discard(job)
         upload = await self._settle(
             lambda op: self._ledger.release(job.upload.upload_id, job.fence, job.timings, op=op)
         )
+        await self._discard(job)
         if upload is None:
             return "lost"
         return "cancelled" if upload.state is State.CANCELLED else "released"
@@ -150,10 +155,10 @@ class JobRunner:
         _log.warning(
             "attempt_failed", code=failed.code, stage=failed.stage, evidence=failed.record.evidence, exc_info=unexpected
         )
-        await self._discard(job)
         upload = await self._settle(
             lambda op: self._ledger.fail_attempt(job.upload.upload_id, job.fence, failed, op=op)
         )
+        await self._discard(job)
         match upload:
             case None:
                 return "lost"
@@ -164,12 +169,15 @@ class JobRunner:
         return "timed_out" if failed.code is FailureCode.TIMED_OUT else "failed"
 
     async def _discard(self, job: Job) -> None:
-        """Delete what this attempt stored; the ledger plans a sweep of its prefix too."""
+        """Delete what this attempt stored, if the storage is quick; the ledger has planned a sweep of its prefix."""
         try:
-            if job.stored:
-                await self._store.delete(job.stored)
-        except MediafleetError as error:
-            _log.warning("discard_postponed", reason=error.reason)
+            async with asyncio.timeout(_DISCARD_PATIENCE):
+                if job.last_put is not None:
+                    await asyncio.wait([job.last_put])
+                if job.stored:
+                    await self._store.delete(job.stored)
+        except (MediafleetError, TimeoutError) as error:
+            _log.warning("discard_postponed", error=repr(error))
 
     async def _settle(self, step: Callable[[str], Awaitable[Upload | None]]) -> Upload | None:
         return await settled(step, self._settings.job_patience)

@@ -17,8 +17,6 @@ from mediafleet_workers.pipeline.job import PipelineResult, RenditionFile
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _CONTENT_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,80}")
-_LAST_PUT = 0.5
-"""Seconds that a cancelled job waits for a put that is under way, so that what it stores can be deleted."""
 
 
 async def store_renditions(job: Job, store: ObjectStore, target: Path, result: PipelineResult) -> tuple[Rendition, ...]:
@@ -30,7 +28,8 @@ async def store_renditions(job: Job, store: ObjectStore, target: Path, result: P
         size = await asyncio.to_thread(_checked_size, made, path)
         key = job.keys.rendition(job.fence, made.name, path.suffix)
         job.stored.append(key)
-        await _put(store, key, path, made.content_type)
+        job.last_put = asyncio.create_task(store.put_file(key, path, content_type=made.content_type))
+        await asyncio.shield(job.last_put)  # a job that is stopped here ends at once, and what it stores is discarded
         renditions.append(
             Rendition(
                 name=made.name,
@@ -58,13 +57,3 @@ def _checked_size(made: RenditionFile, path: Path) -> int:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-async def _put(store: ObjectStore, key: str, path: Path, content_type: str) -> None:
-    put = asyncio.create_task(store.put_file(key, path, content_type=content_type))
-    try:
-        await asyncio.shield(put)
-    except asyncio.CancelledError:
-        await asyncio.wait([put], timeout=_LAST_PUT)
-        put.cancel()
-        raise
