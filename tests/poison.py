@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import itertools
 import os
 import socket
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from PIL import Image
 
 from mediafleet_core.failures import FailureCode, ProcessingError
 from mediafleet_core.media_types import MediaKind
@@ -36,6 +38,21 @@ def spin() -> None:
 def hold() -> None:
     """A loop in C that never lets go of the interpreter."""
     all(itertools.repeat(True))
+
+
+def decoding() -> None:
+    """Native decoding without end."""
+    file = io.BytesIO()
+    Image.effect_noise((2000, 2000), 60).save(file, "PNG")
+    while True:
+        Image.open(file).load()
+
+
+def encoding() -> None:
+    """Native encoding, seconds in one call."""
+    image = Image.effect_noise((2000, 2000), 60).convert("RGB")
+    while True:
+        image.save(io.BytesIO(), "WEBP", method=6)
 
 
 def hog() -> None:
@@ -106,7 +123,24 @@ def leave() -> None:
 
 DEEDS: dict[str, Callable[[], None]] = {
     deed.__name__: deed
-    for deed in (crash, spin, hold, hog, gorge, fail, wonder, shout, babble, chatter, quiet, sleep, nap, leave)
+    for deed in (
+        crash,
+        spin,
+        hold,
+        decoding,
+        encoding,
+        hog,
+        gorge,
+        fail,
+        wonder,
+        shout,
+        babble,
+        chatter,
+        quiet,
+        sleep,
+        nap,
+        leave,
+    )
 }
 
 

@@ -152,22 +152,6 @@ def test_nothing_acknowledged_is_lost_when_redis_is_killed_ten_times(server: Dev
         assert done.state == pb.UPLOAD_STATE_SUCCEEDED
 
 
-@pytest.mark.parametrize("deed", ["sleep", "hold"])
-def test_a_cancel_really_stops_the_work(server: DevServerProcess, client: Client, tmp_path: Path, deed: str) -> None:
-    worker = server.pids[WORKERS["other"]]
-    idle = set(descendants(worker))
-    for number in range(5):
-        upload = client.upload(poison(tmp_path, deed, number))
-        wait_for(client, upload.upload_id, pb.UPLOAD_STATE_PROCESSING, timeout=10)
-        busy = wait_until(lambda: set(descendants(worker)) - idle, 10, "the job's child")
-        assert client.cancel(upload.upload_id).state in (pb.UPLOAD_STATE_CANCELLING, pb.UPLOAD_STATE_CANCELLED)
-        done = wait_for(client, upload.upload_id, pb.UPLOAD_STATE_CANCELLED)
-        assert done.progress.percent == 100
-        assert not any(map(alive, busy))
-        assert not scratch(server)
-        assert objects(server, upload.upload_id) == [f"o/{1}"]
-
-
 def test_files_that_misbehave_fail_alone(
     server: DevServerProcess, client: Client, picture: Path, tmp_path: Path
 ) -> None:

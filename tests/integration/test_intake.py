@@ -332,6 +332,20 @@ async def test_a_cancel_stops_a_writer_and_sweeps_at_once(here: Site) -> None:
     assert await here.objects() == []
 
 
+async def test_the_tail_of_a_cancelled_upload_is_not_kept(here: Site) -> None:
+    upload = await here.created()
+    writer = await opened(here, upload)
+    await writer.write(0, FILE)
+
+    async def parts_are_durable() -> bool:
+        return await committed(here, upload) == 2 * PART
+
+    await eventually(parts_are_durable)
+    await here.lifecycle.cancel(upload.upload_id, ANN, "")
+    await refused(writer.suspend(), Reason.UPLOAD_CANCELLED)
+    assert await here.objects() == []
+
+
 async def test_a_deleted_upload_leaves_no_object(here: Site) -> None:
     upload = await here.intake.upload_file(ANN, UploadSpec(display_name="a.jpg"), FILE, limits=LIMITS)
     assert len(await here.objects()) == 1

@@ -147,9 +147,14 @@ class PartWriter:
             key = self._keys.tail(self._fence)
             await self._works.store.put(key, filling.chunks(), crc32c=filling.crc32c)
             self._tail = Tail(key=key, offset=filling.offset, size=filling.size, crc32c=filling.crc32c)
-            self._sender.committed = await self._works.ledger.record_tail(
-                self._id, self._fence, self._tail, limits=self._limits
-            )
+            try:
+                self._sender.committed = await self._works.ledger.record_tail(
+                    self._id, self._fence, self._tail, limits=self._limits
+                )
+            except MediafleetError as error:
+                if error.reason is not Reason.LEDGER_UNAVAILABLE and not (before and before.key == key):
+                    await self._discard(key)
+                raise
             if before and before.key != key:
                 await self._discard(before.key)
         return self._sender.committed
