@@ -124,7 +124,8 @@ RULES: Mapping[FailureCode, FailureRule] = MappingProxyType(
 )
 
 MAX_LOST_LEASES = 5
-"""Leases that one series may lose before it fails: infrastructure does not burn attempts, yet cannot loop for ever."""
+"""Times that one series may be lost with its worker or sandbox before it fails: infrastructure does not burn attempts,
+yet cannot loop for ever."""
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):

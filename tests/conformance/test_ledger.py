@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.events import Deleted, StateChanged
-from mediafleet_core.failures import FailureCode
+from mediafleet_core.failures import MAX_LOST_LEASES, FailureCode
 from mediafleet_core.identity import TenantId, UploadId, new_upload_id
 from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
 from mediafleet_core.media_types import MediaKind
@@ -333,23 +333,65 @@ async def test_a_manual_retry_starts_a_new_series(ledger: RedisLedger) -> None:
     assert (await refused(ledger.retry(upload.upload_id, ANN, max_attempts=3))).reason is Reason.UPLOAD_NOT_FINISHED
 
 
+SHORT = timedelta(milliseconds=40)
+
+
+async def lost_lease(ledger: RedisLedger) -> None:
+    async def ended() -> object:
+        return await ledger.end_lost_leases(SHORT)
+
+    await eventually(ended, message="a lease to end")
+
+
 async def test_a_lost_lease_brings_the_job_back_without_burning_an_attempt(ledger: RedisLedger) -> None:
     upload = await queued(ledger)
-    short = timedelta(milliseconds=40)
-    for lost in range(1, 6):
-        claim = await claimed(ledger, short)
+    for _ in range(MAX_LOST_LEASES):
+        claim = await claimed(ledger, SHORT)
         assert claim.upload.attempt == 1
-
-        async def ended() -> object:
-            return await ledger.end_lost_leases(short)
-
-        await eventually(ended, message=f"lease {lost} to end")
+        await lost_lease(ledger)
         assert await ledger.renew(upload.upload_id, claim.fence, LEASE) is Verdict.LOST
         assert await ledger.commit(upload.upload_id, claim.fence, outcome()) is None
+        assert await ledger.lose(upload.upload_id, claim.fence, (), NOW) is None
     end = await ledger.get(upload.upload_id)
     assert end.state is State.FAILED
     assert end.failure is not None
     assert end.failure.code is FailureCode.LEASE_LOST_TOO_OFTEN
+    [record] = end.failure.attempts
+    assert (record.worker, record.stage) == ("w", "fetch")
+    assert record.evidence == "lost 5 times" + "; w in fetch" * 5
+
+
+async def test_a_file_that_is_lost_in_a_decoder_each_time_is_blamed(ledger: RedisLedger) -> None:
+    upload = await queued(ledger)
+    claim = await claimed(ledger)
+    await ledger.fail_attempt(upload.upload_id, claim.fence, failed(FailureCode.STORAGE_UNAVAILABLE, 3))
+    used = StageTiming(stage="process", seconds=1)
+    at_work = WorkProgress(percent=50, stage="process")
+    for lost in range(1, MAX_LOST_LEASES + 1):
+        claim = await claimed(ledger, SHORT)
+        assert claim.upload.attempt == 2, "one has failed, none of those that were lost"
+        await ledger.renew(upload.upload_id, claim.fence, SHORT, at_work)
+        if lost % 2:
+            await ledger.lose(upload.upload_id, claim.fence, [used], NOW)
+        else:
+            await lost_lease(ledger)
+    end = await ledger.get(upload.upload_id)
+    assert end.state is State.FAILED
+    assert end.failure is not None
+    assert (end.failure.code, end.failure.stage) == (FailureCode.WORKER_CRASHED, "process")
+    assert [record.code for record in end.failure.attempts] == [
+        FailureCode.STORAGE_UNAVAILABLE,
+        FailureCode.WORKER_CRASHED,
+    ]
+    assert end.failure.attempts[-1].evidence == "lost 5 times" + "; w in process" * 5
+    assert end.timings == (StageTiming(stage="process", seconds=3),)
+    # A new series begins without blame.
+    await ledger.retry(upload.upload_id, ANN, max_attempts=3)
+    claim = await claimed(ledger)
+    again = await ledger.lose(upload.upload_id, claim.fence, (), timedelta(hours=1))
+    assert again is not None
+    assert (again.state, again.attempt) == (State.QUEUED, 1)
+    assert again.next_attempt_time is not None
 
 
 async def test_after_an_outage_holders_may_renew_before_any_lease_ends(ledger: RedisLedger) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import signal
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
-from mediafleet_core.failures import FailureCode
+from mediafleet_core.failures import MAX_LOST_LEASES, FailureCode
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.uploads import Checksums, State, Upload
 from mediafleet_workers.worker import WorkerProcess
@@ -121,6 +123,39 @@ async def test_a_file_that_never_ends_times_out(redis_url: str, redis_client: Re
     assert process.seconds > 2
     assert 0 < process.cpu_seconds < process.seconds
     assert process.peak_memory > MIB
+
+
+async def kill_sandbox(worker: WorkerProcess) -> None:
+    await running_child(worker)
+    doomed = worker.sandbox_pid
+    assert doomed is not None
+    os.kill(doomed, signal.SIGKILL)
+
+    async def noticed() -> bool:
+        return worker.sandbox_pid != doomed
+
+    await eventually(noticed)
+
+
+async def test_who_runs_beside_a_file_that_ends_the_sandbox_loses_no_attempt(shop: Shop, worker: WorkerProcess) -> None:
+    uploads = [await shop.bring(f"POISON:{deed}\n".encode()) for deed in ("nap", "sleep")]
+    for upload in uploads:
+        await shop.reaches(upload.upload_id, State.PROCESSING)
+    await kill_sandbox(worker)
+    done = await shop.reaches(uploads[0].upload_id, State.SUCCEEDED, State.FAILED)
+    assert (done.state, done.attempt, done.failure) == (State.SUCCEEDED, 1, None)
+    await shop.ledger.cancel(uploads[1].upload_id, ANN, "")
+
+
+async def test_a_file_that_ends_the_sandbox_each_time_fails(shop: Shop, worker: WorkerProcess) -> None:
+    upload = await shop.bring(b"POISON:sleep\n")
+    for _ in range(MAX_LOST_LEASES):
+        await kill_sandbox(worker)
+    failed = await shop.reaches(upload.upload_id, State.FAILED)
+    assert codes(failed) == [FailureCode.WORKER_CRASHED]
+    assert failed.failure is not None
+    assert failed.failure.attempts[0].evidence.count("in process") == MAX_LOST_LEASES
+    assert shop.scratch_files() == []
 
 
 async def test_bytes_that_changed_in_storage_fail(shop: Shop, worker: WorkerProcess) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mediafleet_core.failures import FailureCode, ProcessingError
-from mediafleet_workers.sandbox.sandbox import Killed, Sandbox, SandboxUnavailable
+from mediafleet_workers.sandbox.sandbox import Killed, Sandbox, SandboxLost, SandboxUnavailable
 from mediafleet_workers.sandbox.settings import SandboxSettings
 from tests.processes import alive, children, descendants, environ
 from tests.waiting import wait_until
@@ -145,7 +145,7 @@ async def test_a_lost_zygote_is_replaced(sandbox: Sandbox, tmp_path: Path) -> No
     assert zygote is not None
     [child] = await asyncio.to_thread(wait_until, lambda: children(zygote))
     os.kill(zygote, signal.SIGKILL)
-    with pytest.raises(Killed):
+    with pytest.raises(SandboxLost):
         await job
     await asyncio.to_thread(wait_until, lambda: not alive(child), message="the child to die with the zygote")
     assert await do(sandbox, tmp_path, "hello") == b'"hello"'

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+from mediafleet_core.failures import MAX_LOST_LEASES, FailureCode
+from mediafleet_core.media_types import MediaKind
 from mediafleet_core.uploads import State
 from mediafleet_devserver.redis_server import free_port, redis_server
 from tests.processes import alive, children, descendants
@@ -93,6 +96,34 @@ async def test_after_sigkill_another_worker_does_the_job_and_removes_the_scratch
         done = await shop.reaches(upload.upload_id, State.SUCCEEDED, State.FAILED)
     assert (done.state, done.attempt) == (State.SUCCEEDED, 1)
     assert shop.scratch_files() == []
+
+
+@pytest.mark.long  # the sandbox's five ends in test_jobs.py and the ledger's own tests are for every day
+async def test_a_file_that_kills_its_worker_each_time_fails_and_no_other_does(
+    redis_url: str, redis_client: Redis, tmp_path: Path
+) -> None:
+    lease = timedelta(milliseconds=600)
+    elsewhere = settings(redis_url, tmp_path, worker_kinds=(MediaKind.IMAGE,), job_lease=lease)  # keeps the house
+    async with open_shop(elsewhere) as shop, working(elsewhere):
+        upload = await shop.bring(b"POISON:sleep\n")
+        for _ in range(MAX_LOST_LEASES):
+            with process(shop, MEDIAFLEET_JOB_LEASE="PT0.6S", MEDIAFLEET_WORKER_KINDS="OTHER") as worker:
+
+                async def at_work() -> bool:
+                    return len(descendants(worker.pid)) >= 2
+
+                await shop.reaches(upload.upload_id, State.PROCESSING)
+                await eventually(at_work)
+                os.kill(worker.pid, signal.SIGKILL)
+            await shop.reaches(upload.upload_id, State.QUEUED, State.FAILED)
+        failed = await shop.reaches(upload.upload_id, State.FAILED)
+        assert failed.failure is not None
+        assert (failed.failure.code, failed.attempt) == (FailureCode.WORKER_CRASHED, 1)
+        [record] = failed.failure.attempts
+        assert record.evidence.startswith("lost 5 times; ")
+        other = await shop.bring(b"words")
+        with process(shop, MEDIAFLEET_WORKER_KINDS="OTHER"):
+            await shop.reaches(other.upload_id, State.SUCCEEDED)
 
 
 async def test_a_job_outlives_an_outage_of_redis(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import msgspec
 
-from mediafleet_core.failures import MAX_LOST_LEASES, Failure, FailureCode
+from mediafleet_core.failures import Failure, FailureCode
 from mediafleet_core.identity import UploadId
 from mediafleet_core.ledger import records
 from mediafleet_core.ledger.base import milliseconds
@@ -38,13 +38,8 @@ class HousekeepingSteps(Reading):
 
     async def end_lost_leases(self, lease: timedelta) -> Sequence[Upload]:
         """Put jobs back whose lease has ended."""
-        failure = Failure(code=FailureCode.LEASE_LOST_TOO_OFTEN)
         reply = await self._connection.run(
-            "end_lost_leases",
-            kinds=list(MediaKind),
-            lease=milliseconds(lease),
-            most=MAX_LOST_LEASES,
-            failure=records.to_json(failure),
+            "end_lost_leases", kinds=list(MediaKind), lease=milliseconds(lease), lost=records.lost_attempt()
         )
         return await self._many(reply.extra)
 

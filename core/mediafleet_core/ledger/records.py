@@ -9,7 +9,7 @@ from typing import TypedDict, TypeVar
 import msgspec
 
 from mediafleet_core.events import Deleted, LogEntry, ProgressMade, StateChanged
-from mediafleet_core.failures import AttemptRecord, Failure
+from mediafleet_core.failures import AttemptRecord, Failure, FailureCode
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.progress import Progress, Units
@@ -51,6 +51,11 @@ def to_json(value: object) -> str:
 def share(limits: Limits) -> str:
     """What claims need to know of a tenant's limits, as JSON; the same text for equal limits."""
     return to_json({"weight": limits.weight, "running": dict(sorted(limits.running_uploads.items()))})
+
+
+def lost_attempt() -> AttemptRecord:
+    """One that is lost now; the ledger knows where and to whom, and whether the file is to blame."""
+    return AttemptRecord(time=datetime.now(UTC), code=FailureCode.LEASE_LOST_TOO_OFTEN, worker="")
 
 
 def upload(upload_id: str, fields: Fields) -> Upload:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
+from mediafleet_core.failures import MAX_LOST_LEASES, FailureCode
 from mediafleet_core.ledger import records
 from mediafleet_core.ledger.settings import LedgerSettings
 from mediafleet_core.media_types import MediaKind
@@ -51,6 +52,8 @@ def _tables(settings: LedgerSettings) -> str:
         "before_terminal": MOST_BEFORE_TERMINAL,
         "root": ROOT,
         "share": records.share(Limits()),
+        "most_lost": MAX_LOST_LEASES,
+        "blamed": FailureCode.WORKER_CRASHED,
     }
     transitions = {
         name: f"{{from = {_lua({str(s): True for s in step.sources})}, target = '{step.target}'}}"

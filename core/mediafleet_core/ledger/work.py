@@ -88,3 +88,24 @@ class WorkSteps(LedgerBase):
         """Give the job back without counting an attempt."""
         reply = await self._connection.run("release", id=upload_id, fence=fence, timings=timings, op=op or new_op())
         return None if reply.status == "LOST" else self._upload(reply)
+
+    async def lose(
+        self,
+        upload_id: UploadId,
+        fence: int,
+        timings: Sequence[StageTiming],
+        backoff: timedelta,
+        *,
+        op: str | None = None,
+    ) -> Upload | None:
+        """Give a job back that was lost with its sandbox."""
+        reply = await self._connection.run(
+            "lose",
+            id=upload_id,
+            fence=fence,
+            timings=timings,
+            backoff=milliseconds(backoff),
+            lost=records.lost_attempt(),
+            op=op or new_op(),
+        )
+        return None if reply.status == "LOST" else self._upload(reply)

@@ -103,3 +103,19 @@ class WorkLedger(Protocol):
         self, upload_id: UploadId, fence: int, timings: Sequence[StageTiming] = (), *, op: str | None = None
     ) -> Upload | None:
         """PROCESSING -> QUEUED at once, no attempt counted; CANCELLING -> CANCELLED. None if the fence is lost."""
+
+    async def lose(
+        self,
+        upload_id: UploadId,
+        fence: int,
+        timings: Sequence[StageTiming],
+        backoff: timedelta,
+        *,
+        op: str | None = None,
+    ) -> Upload | None:
+        """The sandbox was lost with the job: PROCESSING -> QUEUED after `backoff`, CANCELLING -> CANCELLED. None if the
+        fence is lost, too.
+
+        After `MAX_LOST_LEASES` in a series, those of workers that stopped answering included, it is FAILED instead:
+        WORKER_CRASHED if the file was in a decoder each time, else LEASE_LOST_TOO_OFTEN.
+        """

@@ -9,6 +9,7 @@ import structlog
 
 from mediafleet_core.errors import MediafleetError
 from mediafleet_core.ports import Ledger, Verdict
+from mediafleet_core.progress import WorkProgress
 from mediafleet_workers.jobs.job import Job
 from mediafleet_workers.settings import JobSettings
 
@@ -23,28 +24,42 @@ class Stop(StrEnum):
     DRAINED = "drained"
 
 
-async def hold(job: Job, ledger: Ledger, settings: JobSettings, drained: asyncio.Event) -> Stop:
-    """Returns only when the job must be stopped.
+class Lease:
+    """The hold on one job."""
 
-    A ledger that does not answer is no reason: nobody else can take the job meanwhile, and when it answers again it
-    tells. The fence keeps a job that was lost unnoticed from changing anything.
-    """
-    interval = min(settings.job_renew_interval, settings.job_lease / 3).total_seconds()
-    shipped = None
-    while not drained.is_set():
-        progress = job.progress
+    def __init__(self, job: Job, ledger: Ledger, settings: JobSettings) -> None:
+        """Held since the claim."""
+        self._job, self._ledger, self._lease = job, ledger, settings.job_lease
+        self._interval = min(settings.job_renew_interval, settings.job_lease / 3).total_seconds()
+        self._shipped: WorkProgress | None = None
+
+    async def renew(self) -> Verdict:
+        """Extend it and ship the latest progress.
+
+        A ledger that does not answer is no reason to let go: nobody else can take the job meanwhile, and when it
+        answers again it tells. The fence keeps a job that was lost unnoticed from changing anything.
+        """
+        progress = self._job.progress
         try:
-            verdict = await ledger.renew(
-                job.upload.upload_id, job.fence, settings.job_lease, progress if progress is not shipped else None
+            verdict = await self._ledger.renew(
+                self._job.upload.upload_id,
+                self._job.fence,
+                self._lease,
+                progress if progress is not self._shipped else None,
             )
         except MediafleetError as error:
             _log.warning("lease_not_renewed", reason=error.reason)
-        else:
-            shipped = progress
-            if verdict is not Verdict.HELD:
-                return Stop.CANCELLED if verdict is Verdict.CANCELLING else Stop.LEASE_LOST
-        try:
-            await asyncio.wait_for(drained.wait(), interval)
-        except TimeoutError:
-            continue
-    return Stop.DRAINED
+            return Verdict.HELD
+        self._shipped = progress
+        return verdict
+
+    async def hold(self, drained: asyncio.Event) -> Stop:
+        """Returns only when the job must be stopped."""
+        while not drained.is_set():
+            try:
+                await asyncio.wait_for(drained.wait(), self._interval)
+            except TimeoutError:
+                verdict = await self.renew()
+                if verdict is not Verdict.HELD:
+                    return Stop.CANCELLED if verdict is Verdict.CANCELLING else Stop.LEASE_LOST
+        return Stop.DRAINED

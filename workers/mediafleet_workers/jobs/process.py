@@ -9,7 +9,7 @@ from mediafleet_workers import metrics
 from mediafleet_workers.jobs.job import Job, JobFolder
 from mediafleet_workers.pipeline.job import Limits, PipelineJob, PipelineResult, StepProgress
 from mediafleet_workers.sandbox.messages import Ended
-from mediafleet_workers.sandbox.sandbox import Killed, Sandbox
+from mediafleet_workers.sandbox.sandbox import Killed, Sandbox, SandboxLost
 from mediafleet_workers.settings import JobSettings
 
 _progress = msgspec.json.Decoder(StepProgress)
@@ -19,7 +19,7 @@ _KILLED = {"TIMED_OUT": "timed_out", "OUT_OF_MEMORY": "out_of_memory", "WORKER_C
 
 
 async def process(job: Job, sandbox: Sandbox, folder: JobFolder, settings: JobSettings) -> PipelineResult:
-    """What the pipeline found and made in `folder.target`. Raises ProcessingError."""
+    """What the pipeline found and made in `folder.target`. Raises ProcessingError, SandboxLost."""
     spec = job.upload.spec
     asked = PipelineJob(
         source=str(folder.original),
@@ -41,4 +41,7 @@ async def process(job: Job, sandbox: Sandbox, folder: JobFolder, settings: JobSe
         return _result.decode(await sandbox.run(folder.root, msgspec.json.encode(asked), heard, ended))
     except Killed as error:
         metrics.KILLS.labels(_KILLED[error.code]).inc()
+        raise
+    except SandboxLost:
+        metrics.KILLS.labels("crashed").inc()
         raise

@@ -15,14 +15,14 @@ from mediafleet_core.identity import UploadId
 from mediafleet_core.ports import Claim, Ledger, ObjectStore, Outcome, Verdict
 from mediafleet_core.uploads import State, Upload
 from mediafleet_workers import metrics
-from mediafleet_workers.jobs.failing import failed_attempt
+from mediafleet_workers.jobs.failing import backoff, failed_attempt
 from mediafleet_workers.jobs.fetch import fetch
 from mediafleet_workers.jobs.job import Job, JobFolder
-from mediafleet_workers.jobs.lease import Stop, hold
+from mediafleet_workers.jobs.lease import Lease, Stop
 from mediafleet_workers.jobs.process import process
 from mediafleet_workers.jobs.settling import settled
 from mediafleet_workers.jobs.store import store_renditions
-from mediafleet_workers.sandbox.sandbox import Sandbox
+from mediafleet_workers.sandbox.sandbox import Sandbox, SandboxLost
 from mediafleet_workers.scratch import Scratch
 from mediafleet_workers.settings import JobSettings
 
@@ -85,6 +85,8 @@ class JobRunner:
                     outcome = await self._held(job, JobFolder(folder))
             except _Stopped as stopped:
                 return await self._stop(job, stopped.why)
+            except SandboxLost as error:
+                return await self._lose(job, error)
             except Exception as error:
                 return await self._fail(job, error)
             return await self._commit(job, outcome)
@@ -96,8 +98,9 @@ class JobRunner:
 
     async def _held(self, job: Job, folder: JobFolder) -> Outcome:
         """The stages while the lease is held. Raises _Stopped when it is not, and what the stages raise."""
-        work = asyncio.create_task(self._work(job, folder))
-        holder = asyncio.create_task(hold(job, self._ledger, self._settings, self._drained))
+        lease = Lease(job, self._ledger, self._settings)
+        work = asyncio.create_task(self._work(job, folder, lease))
+        holder = asyncio.create_task(lease.hold(self._drained))
         try:
             await asyncio.wait([work, holder], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -108,10 +111,11 @@ class JobRunner:
             raise _Stopped(holder.result())
         return work.result()
 
-    async def _work(self, job: Job, folder: JobFolder) -> Outcome:
+    async def _work(self, job: Job, folder: JobFolder, lease: Lease) -> Outcome:
         with job.stage("fetch"):
             checksums = await fetch(job, self._store, folder.original)
         with job.stage("process"):
+            await lease.renew()  # so that the record tells where the file was if this process does not survive it
             result = await process(job, self._sandbox, folder, self._settings)
         with job.stage("store"):
             renditions = await store_renditions(job, self._store, folder.target, result)
@@ -148,6 +152,19 @@ class JobRunner:
         if upload is None:
             return "lost"
         return "cancelled" if upload.state is State.CANCELLED else "released"
+
+    async def _lose(self, job: Job, error: SandboxLost) -> str:
+        _log.warning("sandbox_lost", evidence=str(error))
+        pause = backoff(job.upload.attempt, self._settings)
+        upload = await self._settle(
+            lambda op: self._ledger.lose(job.upload.upload_id, job.fence, job.timings, pause, op=op)
+        )
+        match upload:
+            case Upload(state=State.CANCELLED):
+                return "cancelled"
+            case Upload(state=State.FAILED):
+                return "failed"
+        return "lost"
 
     async def _fail(self, job: Job, error: Exception) -> str:
         failed = failed_attempt(job, error, self._worker, self._settings)

@@ -29,6 +29,10 @@ class Killed(ProcessingError):
     """The child did not end by itself, or not well."""
 
 
+class SandboxLost(Exception):
+    """The sandbox ended with every child in it; whose fault that was is unknown."""
+
+
 class SandboxUnavailable(Exception):
     """Children cannot be started, or not locked in as production demands; the text says what is lacking."""
 
@@ -73,12 +77,12 @@ class Sandbox:
         """The result of a job that may use `folder` and nothing else.
 
         `tell_end` hears how the child ended and what it used, whatever becomes of the job. Raises ProcessingError as
-        the job says, or Killed. When cancelled, the child is dead before this returns.
+        the job says, Killed, or SandboxLost. When cancelled, the child is dead before this returns.
         """
         try:
             spoken, ended = await self._converse(folder, self._entry, job, report, tell_end)
         except ZygoteLost as error:
-            raise Killed(FailureCode.WORKER_CRASHED, evidence=str(error)) from error
+            raise SandboxLost(str(error)) from error
         return self._judge(spoken, ended)
 
     async def close(self) -> None:

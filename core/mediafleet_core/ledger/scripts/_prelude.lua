@@ -309,6 +309,13 @@ local function leave_retained(r)
   redis.call('SREM', queue_key(r, 'dead'), r.id)
 end
 
+-- The next attempt is due after so many milliseconds.
+local function delay(r, backoff)
+  set(r, 'next', now + backoff)
+  redis.call('ZADD', queue_key(r, 'delayed'), int(now + backoff), r.id)
+  move(r, 'requeue')
+end
+
 local function owned(id, tenant)
   local r = load(id)
   if r and (not tenant or get(r, 'tenant') == tenant) then return r end
@@ -361,6 +368,11 @@ local function held(id, fence)
   return nil
 end
 
+local function add_attempt(r, record)
+  local before = get(r, 'attempts')
+  set(r, 'attempts', before == '' and record or (before .. ',' .. record))
+end
+
 -- What the attempts of a series took, by stage: times add up, of peaks the highest stays.
 local function add_timings(r)
   local sums, of = cjson.decode(get(r, 'timings') == '' and '[]' or get(r, 'timings')), {}
@@ -407,7 +419,7 @@ end
 local function retry_upload(r, max_attempts)
   leave_retained(r)
   for _, name in ipairs({'failed', 'lost'}) do set(r, name, 0) end
-  for _, name in ipairs({'failure', 'finished', 'started', 'next', 'timings'}) do set(r, name, '') end
+  for _, name in ipairs({'failure', 'finished', 'started', 'next', 'timings', 'losses', 'lost_elsewhere'}) do set(r, name, '') end
   set(r, 'series', num(get(r, 'series')) + 1)
   set(r, 'attempt', 1)
   set(r, 'max_attempts', max_attempts)
@@ -424,4 +436,27 @@ local function note_reached(job_lease)
   local last = num(redis.call('GET', tick))
   redis.call('SET', tick, int(now))
   if now - last > job_lease / 2 then redis.call('SET', P .. 'leases:wait', int(now + job_lease)) end
+end
+
+-- The attempt ended with its worker or its sandbox, and counts apart from failed ones: the job is due again, at once or
+-- after A.backoff, until it was lost too often. A file that was in a decoder each time is blamed. A.lost is what an
+-- attempt's record tells.
+local function lose(r)
+  local worker, stage = get(r, 'worker'), get(r, 'stage')
+  if end_attempt(r) then return end
+  set(r, 'lost', num(get(r, 'lost')) + 1)
+  set(r, 'losses', get(r, 'losses') .. '; ' .. worker .. ' in ' .. stage)
+  if stage ~= 'process' then set(r, 'lost_elsewhere', '1') end
+  if num(get(r, 'lost')) >= CONSTANTS.most_lost then
+    local told = A.lost
+    if get(r, 'lost_elsewhere') == '' then told.code = CONSTANTS.blamed end
+    told.worker, told.stage, told.evidence = worker, stage, 'lost ' .. get(r, 'lost') .. ' times' .. get(r, 'losses')
+    add_attempt(r, cjson.encode(told))
+    set(r, 'failure', cjson.encode({code = told.code, stage = stage}))
+    give_up(r)
+  elseif A.backoff then
+    delay(r, A.backoff)
+  else
+    rejoin_waiting(r)
+  end
 end

@@ -3,16 +3,7 @@ note_reached(A.lease)
 if now < num(redis.call('GET', P .. 'leases:wait')) then return 'OK' end
 for _, kind in ipairs(A.kinds) do
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'running:' .. kind, '-inf', int(now), 'LIMIT', 0, 200)) do
-    local r = load(id)
-    if not end_attempt(r) then
-      set(r, 'lost', num(get(r, 'lost')) + 1)
-      if num(get(r, 'lost')) >= A.most then
-        set(r, 'failure', A.failure)
-        give_up(r)
-      else
-        rejoin_waiting(r)
-      end
-    end
+    lose(load(id))
     extra[#extra + 1] = id
   end
 end

@@ -2,8 +2,7 @@
 local r = held(A.id, A.fence)
 if not r then return 'LOST' end
 if end_attempt(r) then return 'OK' end
-local attempts = get(r, 'attempts')
-set(r, 'attempts', attempts == '' and A.record or (attempts .. ',' .. A.record))
+add_attempt(r, A.record)
 set(r, 'failed', num(get(r, 'failed')) + 1)
 set(r, 'failure', A.failure)
 set(r, 'max_attempts', A.attempts)
@@ -14,9 +13,7 @@ if A.discard then
   move(r, 'fail')
 elseif num(get(r, 'failed')) < A.attempts then
   set(r, 'attempt', num(get(r, 'failed')) + 1)
-  set(r, 'next', now + A.backoff)
-  redis.call('ZADD', queue_key(r, 'delayed'), int(now + A.backoff), r.id)
-  move(r, 'requeue')
+  delay(r, A.backoff)
 else
   give_up(r)
 end
