@@ -122,6 +122,23 @@ async def test_nothing_leads_out(sandbox: Sandbox, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - pathlib is refused in async code
 
 
+async def test_a_running_neighbours_folder_is_out_of_reach(sandbox: Sandbox, tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        folder.mkdir()
+        (folder / "original").write_text("a secret")
+    neighbour = asyncio.create_task(do(sandbox, theirs, "sleep"))
+    await do(sandbox, ours, f"read {ours / 'original'}")
+    for path in (theirs / "original", "../theirs/original", "/proc/self/root" + str(theirs / "original")):
+        with pytest.raises(ProcessingError) as failure:
+            await do(sandbox, ours, f"read {path}")
+        assert failure.value.code is FailureCode.WORKER_CRASHED
+        assert "PermissionError" in failure.value.evidence
+    assert not neighbour.done()
+    neighbour.cancel()
+    await asyncio.wait([neighbour])
+
+
 async def test_a_child_knows_nothing_of_the_workers_environment(sandbox: Sandbox, tmp_path: Path) -> None:
     environment = await do(sandbox, tmp_path, "environ")
     assert b"not for children" not in environment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import tempfile
@@ -22,6 +23,8 @@ Entry: TypeAlias = Callable[[bytes, Callable[[bytes], None]], bytes]
 
 _PIPE = 3
 _MAX_EVIDENCE = 2000
+_CONFINED = (errno.EPERM, errno.EACCES, errno.EFBIG, errno.EMFILE)
+"""How the sandbox refuses what no decoder has to do, other than by a signal."""
 
 
 def live(start: Start, entry: Entry, pipe: int, limits: Limits) -> NoReturn:
@@ -63,6 +66,9 @@ def _work(entry: Entry, job: bytes) -> tuple[Tag, bytes]:
         failed = Failed(code=error.code, detail=error.detail, evidence=error.evidence[-_MAX_EVIDENCE:])
     except MemoryError:
         failed = Failed(code=FailureCode.OUT_OF_MEMORY, evidence="MemoryError")
+    except OSError as error:
+        code = FailureCode.WORKER_CRASHED if error.errno in _CONFINED else FailureCode.INTERNAL
+        failed = Failed(code=code, evidence=traceback.format_exc()[-_MAX_EVIDENCE:])
     except Exception:
         failed = Failed(code=FailureCode.INTERNAL, evidence=traceback.format_exc()[-_MAX_EVIDENCE:])
     return Tag.FAILED, msgspec.json.encode(failed)
