@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from mediafleet_core.failures import FailureCode, ProcessingError
 from mediafleet_workers.sandbox.sandbox import Killed, Sandbox, SandboxLost, SandboxUnavailable
@@ -172,6 +173,26 @@ async def test_a_plugin_that_cannot_be_loaded_stops_the_start(tmp_path: Path) ->
     sandbox = new_sandbox(worker_plugins="no_such_module")
     with pytest.raises(SandboxUnavailable):
         await sandbox.start(tmp_path, strict=False)
+    await sandbox.close()
+
+
+async def test_a_kernel_without_locks_is_no_place_for_production(tmp_path: Path) -> None:
+    sandbox = new_sandbox(worker_plugins="tests.bare_kernel")
+    with pytest.raises(SandboxUnavailable) as failure:
+        await sandbox.start(tmp_path, strict=True)
+    await sandbox.close()
+    for lacking in ("Landlock", "seccomp", "it reads files that are not its own", "it opens sockets"):
+        assert lacking in str(failure.value)
+
+
+async def test_a_kernel_without_locks_is_named_at_the_start_of_development(tmp_path: Path) -> None:
+    sandbox = new_sandbox(worker_plugins="tests.bare_kernel")
+    with capture_logs() as logs:
+        await sandbox.start(tmp_path, strict=False)
+    [told] = [entry for entry in logs if entry["event"] == "sandbox_incomplete"]
+    assert told["log_level"] == "warning"
+    assert {"Landlock", "seccomp"} <= {lacking.partition(" ")[0] for lacking in told["lacking"]}
+    assert await do(sandbox, tmp_path, "hello") == b'"hello"'
     await sandbox.close()
 
 
