@@ -13,7 +13,7 @@ from mediafleet_core.media_types import MediaKind
 from mediafleet_core.queue import ACTOR_NAME, queue_name
 from mediafleet_workers import metrics
 
-_IDLE = 100
+_IDLE = 50
 """Milliseconds between two looks at an idle queue; Dramatiq's own 1000 would let a bell wait for half a second."""
 
 

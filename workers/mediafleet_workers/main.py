@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 
+from mediafleet_core import loops
 from mediafleet_core.errors import MediafleetError
 from mediafleet_core.settings import SettingsError
 from mediafleet_core.telemetry import logs
@@ -17,7 +18,7 @@ def main() -> int:
     """Work until SIGTERM or SIGINT; the exit status: 0, 1 if it could not start, 2 for wrong settings."""
     logs.configure("worker")
     try:
-        asyncio.run(_work(Settings.from_environment()))
+        loops.run(_work(Settings.from_environment()))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

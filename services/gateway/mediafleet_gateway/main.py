@@ -8,9 +8,9 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from mediafleet_core import loops
 from mediafleet_core.errors import MediafleetError
 from mediafleet_core.settings import SettingsError
 from mediafleet_core.telemetry import logs
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if processes > 1 and settings.gateway.gateway_parent is None:
             return asyncio.run(Supervisor(settings.gateway, processes).run())
         _share_memory()
-        _run(_serve(settings))
+        loops.run(_serve(settings))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -74,12 +74,3 @@ def _share_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not every C library has it
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
-
-
-def _run(serving: Coroutine[Any, Any, None]) -> None:
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(serving)
-    else:
-        uvloop.run(serving)

@@ -54,7 +54,7 @@ class Lease:
         return verdict
 
     async def hold(self, drained: asyncio.Event) -> Stop:
-        """Returns only when the job must be stopped."""
+        """Returns only when the job must be stopped. The claim gave a whole lease, so the first renewal can wait."""
         while not drained.is_set():
             try:
                 await asyncio.wait_for(drained.wait(), self._interval)

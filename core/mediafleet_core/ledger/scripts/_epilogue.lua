@@ -15,5 +15,7 @@ else
   end
 end
 local record = {}
-if about() ~= '' then record = redis.call('HGETALL', A.batch and batch_key(A.batch) or record_key(A.id)) end
+if answers_record and about() ~= '' then
+  record = redis.call('HGETALL', A.batch and batch_key(A.batch) or record_key(A.id))
+end
 return {status, detail or '', record, extra, about(), appended}

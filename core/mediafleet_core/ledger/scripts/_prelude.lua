@@ -8,6 +8,7 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local extra = {}
 local written = false
 local appended = ''
+local answers_record = true
 
 local function int(number) return string.format('%.0f', number) end
 local function exact(number) return string.format('%.17g', number) end
@@ -143,19 +144,25 @@ local TOLD = {'tenant', 'seq', 'state', 'collection', 'batch', 'kind', 'series',
   'committed', 'size'}
 local CHANGED = {'max_attempts', 'next', 'failure', 'attempts'}
 
--- One entry of the event log, and of the record's own short history.
+-- One entry of the event log, and of the record's own short history, which leaves out what is empty. The stream does
+-- not: entries of equal fields take less memory there.
 local function append(r, what, previous)
   set(r, 'seq', num(get(r, 'seq')) + 1)
   local entry = {'id', r.id, 'what', what, 'previous', previous, 'time', int(now)}
+  local told = {unpack(entry)}
   for _, names in ipairs({TOLD, CHANGED}) do
     for _, name in ipairs(names) do
       entry[#entry + 1] = name
       entry[#entry + 1] = get(r, name)
+      if get(r, name) ~= '' then
+        told[#told + 1] = name
+        told[#told + 1] = get(r, name)
+      end
     end
   end
   local at = redis.call('XADD', P .. 'events', 'MAXLEN', '~', CONSTANTS.events, '*', unpack(entry))
   appended = at
-  redis.call('RPUSH', record_key(r.id) .. ':history', at .. ' ' .. cjson.encode(entry))
+  redis.call('RPUSH', record_key(r.id) .. ':history', at .. ' ' .. cjson.encode(told))
   redis.call('LTRIM', record_key(r.id) .. ':history', -CONSTANTS.history, -1)
 end
 

@@ -24,7 +24,8 @@ local function take_turn(kind)
 end
 local function next_due()
   for _, kind in ipairs(A.kinds) do
-    if not is_paused(kind) then
+    local any = redis.call('EXISTS', P .. 'waiting:' .. kind, P .. 'delayed:' .. kind) > 0
+    if any and not is_paused(kind) then
       join_due(kind)
       local first = take_turn(kind)
       if first then return load(first[1]), first[2] end

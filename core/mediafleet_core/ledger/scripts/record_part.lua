@@ -1,4 +1,5 @@
 -- A durable part (A.part, A.last when no other may follow) in sequence, or the tail behind the last part (A.tail).
+answers_record = false
 local r, refused, detail = writable(A.id, A.fence)
 if not r then return refused, detail end
 local whole = num(get(r, 'whole'))

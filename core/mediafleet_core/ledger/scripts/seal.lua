@@ -1,4 +1,5 @@
 -- No bytes follow those recorded: from here on every writer completes the same object.
+answers_record = false
 local r, refused, detail = writable(A.id, A.fence)
 if not r then return refused, detail end
 if A.parts then
