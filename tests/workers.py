@@ -25,7 +25,7 @@ from mediafleet_workers.settings import JobSettings, WorkerSettings
 from mediafleet_workers.worker import WorkerProcess
 from tests.waiting import eventually
 
-ANN = TenantId("ann")
+ANN, BOB = TenantId("ann"), TenantId("bob")
 LIMITS = Limits()
 
 
@@ -76,6 +76,7 @@ class Shop(NamedTuple):
         stored: bytes | None = None,
         finish_sha256: str | None = None,
         silently: bool = False,
+        tenant: TenantId = ANN,
         **spec: Any,
     ) -> Upload:
         """An upload of `content` that is QUEUED, with its bell rung unless `silently`.
@@ -84,9 +85,9 @@ class Shop(NamedTuple):
         """
         asked = UploadSpec(**{"display_name": "a.bin", "size_bytes": len(content), **spec})
         upload_id = new_upload_id()
-        await self.ledger.create(upload_id, ANN, asked, limits=LIMITS, expires_in=timedelta(days=1))
-        session = await self.ledger.open_write(upload_id, ANN, 0)
-        key = UploadKeys(ANN, upload_id).original(session.fence)
+        await self.ledger.create(upload_id, tenant, asked, limits=LIMITS, expires_in=timedelta(days=1))
+        session = await self.ledger.open_write(upload_id, tenant, 0)
+        key = UploadKeys(tenant, upload_id).original(session.fence)
         body = content if stored is None else stored
         await self.store.put(key, [body], crc32c=google_crc32c.value(body))
         original = Original(key, len(content), google_crc32c.value(content), finish_sha256)
