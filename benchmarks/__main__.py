@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import click
 from rich.console import Console
 
-from benchmarks import direct, ingest, small_files, status, thumbnails, tus_peer
+from benchmarks import direct, ingest, jobs, small_files, status, steps, thumbnails, tus_peer
 from benchmarks.pairs import Pair, rows
 from benchmarks.servers import bench
 from mediafleet_devserver.redis_server import free_port
@@ -40,7 +40,7 @@ def _bytes(rounds: int, console: Console) -> Iterator[Pair]:
 def main(rounds: int, as_json: bool) -> None:
     """Measure each subject and its reference in turn; print medians and ratios."""
     console = Console(stderr=as_json, soft_wrap=True)
-    pairs = [thumbnails.run(rounds), *_bytes(rounds, console)]
+    pairs = [thumbnails.run(rounds), *_bytes(rounds, console), *steps.run(rounds), *jobs.run(rounds)]
     with direct.site() as here:
         pairs += direct.run(here, rounds)
     if as_json:

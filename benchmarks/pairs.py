@@ -76,6 +76,11 @@ def _pair(name: str, unit: str, subject: str, reference: str, figures: list[tupl
     )
 
 
+def quantile(values: list[float], percent: int) -> float:
+    """The value below which so many percent lie; never beyond the largest."""
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
 def rows(pairs: list[Pair]) -> Iterator[str]:
     """A Markdown table of the comparisons."""
     yield "| what | ours (median) | reference (median) | ratio (min to max) |"

@@ -18,6 +18,7 @@ import grpc
 import redis
 
 from mediafleet_devserver.redis_server import free_port, redis_server
+from tests.processes import children
 
 READY_WITHIN = 30.0
 """Seconds that a server may take to accept connections."""
@@ -131,6 +132,12 @@ def _until_open(host: str, port: int, process: subprocess.Popen[bytes]) -> None:
             break
         time.sleep(0.05)
     raise RuntimeError(f"{process.args!r} does not listen on {host}:{port}")
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a process and its children, of those that have ended too."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _TICKS + sum(map(cpu_of, children(pid)))
 
 
 def _children(pid: int) -> list[int]:

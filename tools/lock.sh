@@ -31,6 +31,12 @@ trustme
 REQUIREMENTS
 cp "$work/lock" swift.lock
 
+# The peer of make bench, which takes no part in anything else.
+compile - <<REQUIREMENT
+celery[redis]
+REQUIREMENT
+cp "$work/lock" benchmarks/fleets/celery.lock
+
 local_names=
 for directory; do
     name=$(sed -n 's/^name = "\(.*\)"/\1/p' "$directory/pyproject.toml")
