@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import click
 from rich.console import Console
@@ -34,15 +34,28 @@ def _bytes(rounds: int, console: Console) -> Iterator[Pair]:
             yield from tus_peer.run(gateway, tus, rounds)
 
 
+def _direct(rounds: int) -> Iterator[Pair]:
+    with direct.site() as here:
+        yield from direct.run(here, rounds)
+
+
+PARTS: Mapping[str, Callable[[int, Console], Iterable[Pair]]] = {
+    "thumbnails": lambda rounds, _: [thumbnails.run(rounds)],
+    "bytes": _bytes,
+    "steps": lambda rounds, _: steps.run(rounds),
+    "jobs": lambda rounds, _: jobs.run(rounds),
+    "direct": lambda rounds, _: _direct(rounds),
+}
+
+
 @click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
 @click.option("--rounds", default=5, show_default=True, help="Measured rounds of each pair.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def main(rounds: int, as_json: bool) -> None:
-    """Measure each subject and its reference in turn; print medians and ratios."""
+def main(parts: tuple[str, ...], rounds: int, as_json: bool) -> None:
+    """Measure each subject and its reference in turn, of all PARTS unless some are named; print medians and ratios."""
     console = Console(stderr=as_json, soft_wrap=True)
-    pairs = [thumbnails.run(rounds), *_bytes(rounds, console), *steps.run(rounds), *jobs.run(rounds)]
-    with direct.site() as here:
-        pairs += direct.run(here, rounds)
+    pairs = [pair for part in parts or PARTS for pair in PARTS[part](rounds, console)]
     if as_json:
         click.echo(json.dumps([pair._asdict() for pair in pairs], indent=2))
         return
