@@ -104,8 +104,8 @@ async def _fairness(jobs: int, picture: bytes, theirs: Priority, mine: Priority,
                 waits, overtaken, left = await _waits(shop, picture, rounds, mine)
     click.echo(
         f"{mine.lower()} pictures while {jobs:,} {theirs.lower()} jobs of another tenant wait: "
-        f"p50 {statistics.median(waits):.3f} s, p95 {quantile(waits, 95):.3f} s, most {max(waits):.3f} s; jobs taken up before one: {overtaken} at most "
-        f"({rounds} rounds, {left:,} jobs left)"
+        f"p50 {statistics.median(waits):.3f} s, p95 {quantile(waits, 95):.3f} s, most {max(waits):.3f} s; "
+        f"jobs taken up before one: {overtaken} at most ({rounds} rounds, {left:,} jobs left)"
     )
 
 
