@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,17 @@ async def test_a_paused_queue_does_nothing_and_a_resumed_one_begins_at_once(reac
         await shop.reaches(upload.upload_id, State.SUCCEEDED)
 
 
+async def test_a_pause_is_shown_with_its_reason_and_time(reached: Reached) -> None:
+    async with admin(reached) as client:
+        paused = await client.pause_queue("image", reason="a broken codec")
+        assert paused.pause_reason == "a broken codec"
+        assert abs(paused.pause_time.ToDatetime(UTC) - datetime.now(UTC)) < timedelta(minutes=1)
+        again = await client.pause_queue("image", reason="still broken")
+        assert (again.pause_reason, again.pause_time) == (paused.pause_reason, paused.pause_time)
+        resumed = await client.resume_queue("image")
+        assert (resumed.paused, resumed.pause_reason, resumed.HasField("pause_time")) == (False, "", False)
+
+
 async def test_resume_rings(reached: Reached, shop: Shop) -> None:
     stub = FleetServiceStub(reached.channel)
     await stub.PauseQueue(pb.PauseQueueRequest(queue="image"), metadata=ANN)
@@ -147,14 +159,17 @@ async def test_the_command_line(redis_url: str, redis_client: Redis, tmp_path: P
         address = str(reached.gateway.address)
         paused = await mediafleet("pause", "image", "--reason", "why not", endpoint=address)
         assert (paused.returncode, paused.stderr) == (0, "")
-        assert "paused" in paused.stdout
+        assert "UTC  why not" in paused.stdout
         shown = await mediafleet("fleet", endpoint=address)
         assert (shown.returncode, shown.stderr) == (0, "no workers\n")
         assert [line.split()[0] for line in shown.stdout.splitlines() if line] == ["queue", *QUEUES]
+        assert "UTC  why not" in shown.stdout
         as_json = json.loads((await mediafleet("fleet", "--json", endpoint=address)).stdout)
-        assert [queue["queue"] for queue in as_json["queues"] if queue.get("paused")] == ["image"]
+        [image] = [queue for queue in as_json["queues"] if queue.get("paused")]
+        assert (image["queue"], image["pause_reason"]) == ("image", "why not")
+        assert datetime.fromisoformat(image["pause_time"]).tzinfo
         resumed = await mediafleet("resume", "image", endpoint=address)
-        assert "paused" not in resumed.stdout
+        assert "since" not in resumed.stdout
         wrong = await mediafleet("pause", "nothing", endpoint=address)
         assert wrong.returncode == 1
         assert "queue must be one of" in wrong.stderr

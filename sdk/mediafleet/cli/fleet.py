@@ -69,12 +69,20 @@ def _show_queues(*queues: QueueStatus) -> None:
     from mediafleet.cli.output import grid, show
     from mediafleet.cli.text import plain
 
-    table = grid("queue", "waiting", "running", "delayed", "dead", "oldest", "")
+    table = grid("queue", "waiting", "running", "delayed", "dead", "oldest", "paused")
     for each in queues:
         oldest = f"{each.oldest_age.ToTimedelta().total_seconds():.0f} s" if each.HasField("oldest_age") else ""
         figures = map(str, (each.waiting, each.running, each.delayed, each.dead))
-        table.add_row(plain(each.queue), *figures, oldest, "paused" if each.paused else "")
+        table.add_row(plain(each.queue), *figures, oldest, _pause(each))
     show(table)
+
+
+def _pause(queue: QueueStatus) -> str:
+    from mediafleet.cli.text import plain
+
+    if not queue.paused:
+        return ""
+    return plain(f"since {queue.pause_time.ToDatetime():%Y-%m-%d %H:%M} UTC  {queue.pause_reason}".rstrip())
 
 
 def _show_workers(found: Fleet) -> None:

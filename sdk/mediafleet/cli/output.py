@@ -25,6 +25,12 @@ NAME = COLUMNS.index("name")
 LEAST_NAME = 12
 """Columns of the terminal that a name is worth a place in the line for."""
 
+FIGURES = frozenset({"size", "objects", "count", "done", "waiting", "running", "delayed", "dead", "oldest"})
+"""Heads of columns that stand to the right."""
+
+ELASTIC = frozenset({"name", "result", "paused"})
+"""Heads of columns that may take several lines."""
+
 GAP = 2
 """Between two columns."""
 
@@ -89,16 +95,11 @@ def _show_narrow(console: Console, rows: Sequence[Sequence[Text]]) -> None:
 
 
 def grid(*columns: str) -> Table:
-    """A table without frames; names and results give way where a terminal is narrow, what people copy is never cut."""
+    """A table without frames; what is elastic gives way where a terminal is narrow, what people copy is never cut."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
     for column in columns:
-        elastic = column in ("name", "result")
-        justify: JustifyMethod = (
-            "right"
-            if column in ("size", "objects", "done", "waiting", "running", "delayed", "dead", "oldest")
-            else "left"
-        )
-        table.add_column(column, no_wrap=not elastic, overflow="fold", justify=justify)
+        justify: JustifyMethod = "right" if column in FIGURES else "left"
+        table.add_column(column, no_wrap=column not in ELASTIC, overflow="fold", justify=justify)
     return table
 
 

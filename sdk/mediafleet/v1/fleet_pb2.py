@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mediafleet/v1/fleet.proto\x12\rmediafleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x01\n\x05\x46leet\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x1a.mediafleet.v1.QueueStatus\x12,\n\x07workers\x18\x02 \x03(\x0b\x32\x1b.mediafleet.v1.WorkerStatus\x12.\n\nas_of_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9c\x01\n\x0bQueueStatus\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x0f\n\x07running\x18\x03 \x01(\x03\x12\x0f\n\x07\x64\x65layed\x18\x04 \x01(\x03\x12\x0c\n\x04\x64\x65\x61\x64\x18\x05 \x01(\x03\x12-\n\noldest_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06paused\x18\x07 \x01(\x08\"\xfa\x01\n\x0cWorkerStatus\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06queues\x18\x04 \x03(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eheartbeat_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0f\x63urrent_uploads\x18\x07 \x03(\x0b\x32\x1c.mediafleet.v1.CurrentUpload\x12\r\n\x05slots\x18\x08 \x01(\x05\"\x82\x01\n\rCurrentUpload\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x0f\n\x07percent\x18\x04 \x01(\x01\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fGetFleetRequest\"7\n\x10GetFleetResponse\x12#\n\x05\x66leet\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Fleet\"2\n\x11PauseQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"?\n\x12PauseQueueResponse\x12)\n\x05queue\x18\x01 \x01(\x0b\x32\x1a.mediafleet.v1.QueueStatus\"#\n\x12ResumeQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"@\n\x13ResumeQueueResponse\x12)\n\x05queue\x18\x01 \x01(\x0b\x32\x1a.mediafleet.v1.QueueStatus2\x84\x02\n\x0c\x46leetService\x12K\n\x08GetFleet\x12\x1e.mediafleet.v1.GetFleetRequest\x1a\x1f.mediafleet.v1.GetFleetResponse\x12Q\n\nPauseQueue\x12 .mediafleet.v1.PauseQueueRequest\x1a!.mediafleet.v1.PauseQueueResponse\x12T\n\x0bResumeQueue\x12!.mediafleet.v1.ResumeQueueRequest\x1a\".mediafleet.v1.ResumeQueueResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mediafleet/v1/fleet.proto\x12\rmediafleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x01\n\x05\x46leet\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x1a.mediafleet.v1.QueueStatus\x12,\n\x07workers\x18\x02 \x03(\x0b\x32\x1b.mediafleet.v1.WorkerStatus\x12.\n\nas_of_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe2\x01\n\x0bQueueStatus\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x0f\n\x07running\x18\x03 \x01(\x03\x12\x0f\n\x07\x64\x65layed\x18\x04 \x01(\x03\x12\x0c\n\x04\x64\x65\x61\x64\x18\x05 \x01(\x03\x12-\n\noldest_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06paused\x18\x07 \x01(\x08\x12\x14\n\x0cpause_reason\x18\x08 \x01(\t\x12.\n\npause_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfa\x01\n\x0cWorkerStatus\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06queues\x18\x04 \x03(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eheartbeat_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0f\x63urrent_uploads\x18\x07 \x03(\x0b\x32\x1c.mediafleet.v1.CurrentUpload\x12\r\n\x05slots\x18\x08 \x01(\x05\"\x82\x01\n\rCurrentUpload\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x0f\n\x07percent\x18\x04 \x01(\x01\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fGetFleetRequest\"7\n\x10GetFleetResponse\x12#\n\x05\x66leet\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Fleet\"2\n\x11PauseQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"?\n\x12PauseQueueResponse\x12)\n\x05queue\x18\x01 \x01(\x0b\x32\x1a.mediafleet.v1.QueueStatus\"#\n\x12ResumeQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"@\n\x13ResumeQueueResponse\x12)\n\x05queue\x18\x01 \x01(\x0b\x32\x1a.mediafleet.v1.QueueStatus2\x84\x02\n\x0c\x46leetService\x12K\n\x08GetFleet\x12\x1e.mediafleet.v1.GetFleetRequest\x1a\x1f.mediafleet.v1.GetFleetResponse\x12Q\n\nPauseQueue\x12 .mediafleet.v1.PauseQueueRequest\x1a!.mediafleet.v1.PauseQueueResponse\x12T\n\x0bResumeQueue\x12!.mediafleet.v1.ResumeQueueRequest\x1a\".mediafleet.v1.ResumeQueueResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,23 +36,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLEET']._serialized_start=110
   _globals['_FLEET']._serialized_end=255
   _globals['_QUEUESTATUS']._serialized_start=258
-  _globals['_QUEUESTATUS']._serialized_end=414
-  _globals['_WORKERSTATUS']._serialized_start=417
-  _globals['_WORKERSTATUS']._serialized_end=667
-  _globals['_CURRENTUPLOAD']._serialized_start=670
-  _globals['_CURRENTUPLOAD']._serialized_end=800
-  _globals['_GETFLEETREQUEST']._serialized_start=802
-  _globals['_GETFLEETREQUEST']._serialized_end=819
-  _globals['_GETFLEETRESPONSE']._serialized_start=821
-  _globals['_GETFLEETRESPONSE']._serialized_end=876
-  _globals['_PAUSEQUEUEREQUEST']._serialized_start=878
-  _globals['_PAUSEQUEUEREQUEST']._serialized_end=928
-  _globals['_PAUSEQUEUERESPONSE']._serialized_start=930
-  _globals['_PAUSEQUEUERESPONSE']._serialized_end=993
-  _globals['_RESUMEQUEUEREQUEST']._serialized_start=995
-  _globals['_RESUMEQUEUEREQUEST']._serialized_end=1030
-  _globals['_RESUMEQUEUERESPONSE']._serialized_start=1032
-  _globals['_RESUMEQUEUERESPONSE']._serialized_end=1096
-  _globals['_FLEETSERVICE']._serialized_start=1099
-  _globals['_FLEETSERVICE']._serialized_end=1359
+  _globals['_QUEUESTATUS']._serialized_end=484
+  _globals['_WORKERSTATUS']._serialized_start=487
+  _globals['_WORKERSTATUS']._serialized_end=737
+  _globals['_CURRENTUPLOAD']._serialized_start=740
+  _globals['_CURRENTUPLOAD']._serialized_end=870
+  _globals['_GETFLEETREQUEST']._serialized_start=872
+  _globals['_GETFLEETREQUEST']._serialized_end=889
+  _globals['_GETFLEETRESPONSE']._serialized_start=891
+  _globals['_GETFLEETRESPONSE']._serialized_end=946
+  _globals['_PAUSEQUEUEREQUEST']._serialized_start=948
+  _globals['_PAUSEQUEUEREQUEST']._serialized_end=998
+  _globals['_PAUSEQUEUERESPONSE']._serialized_start=1000
+  _globals['_PAUSEQUEUERESPONSE']._serialized_end=1063
+  _globals['_RESUMEQUEUEREQUEST']._serialized_start=1065
+  _globals['_RESUMEQUEUEREQUEST']._serialized_end=1100
+  _globals['_RESUMEQUEUERESPONSE']._serialized_start=1102
+  _globals['_RESUMEQUEUERESPONSE']._serialized_end=1166
+  _globals['_FLEETSERVICE']._serialized_start=1169
+  _globals['_FLEETSERVICE']._serialized_end=1429
 # @@protoc_insertion_point(module_scope)

@@ -71,6 +71,8 @@ class QueueStatus(_message.Message):
     DEAD_FIELD_NUMBER: _builtins.int
     OLDEST_AGE_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
+    PAUSE_REASON_FIELD_NUMBER: _builtins.int
+    PAUSE_TIME_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """Name: `audio`, `document`, `image`, `other` or `video`."""
     waiting: _builtins.int
@@ -83,9 +85,17 @@ class QueueStatus(_message.Message):
     """Uploads that were given up and are kept for a retry."""
     paused: _builtins.bool
     """Whether the queue is paused."""
+    pause_reason: _builtins.str
+    """Why, in the words of whoever paused it first; empty if it is not paused or
+    nobody said.
+    """
     @_builtins.property
     def oldest_age(self) -> _duration_pb2.Duration:
         """How long the oldest waiting upload has been due; absent if none waits."""
+
+    @_builtins.property
+    def pause_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is paused; absent if it is not."""
 
     def __init__(
         self,
@@ -97,10 +107,12 @@ class QueueStatus(_message.Message):
         dead: _builtins.int = ...,
         oldest_age: _duration_pb2.Duration | None = ...,
         paused: _builtins.bool = ...,
+        pause_reason: _builtins.str = ...,
+        pause_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_age", b"oldest_age"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_age", b"oldest_age", "pause_time", b"pause_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead", b"dead", "delayed", b"delayed", "oldest_age", b"oldest_age", "paused", b"paused", "queue", b"queue", "running", b"running", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead", b"dead", "delayed", b"delayed", "oldest_age", b"oldest_age", "pause_reason", b"pause_reason", "pause_time", b"pause_time", "paused", b"paused", "queue", b"queue", "running", b"running", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

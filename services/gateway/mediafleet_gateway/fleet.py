@@ -80,6 +80,8 @@ def _queue(figures: QueueFigures) -> pb.QueueStatus:
         dead=figures.dead,
         oldest_age=duration(figures.oldest_age),
         paused=figures.pause is not None,
+        pause_reason=figures.pause.reason if figures.pause else "",
+        pause_time=timestamp(figures.pause.since) if figures.pause else None,
     )
 
 
