@@ -30,12 +30,12 @@ class Lifecycle:
         await self._sweep(upload_id)
         return upload
 
-    async def retry(self, upload_id: UploadId, tenant: TenantId) -> Upload:
-        """The upload, QUEUED in a new series.
+    async def retry(self, upload_id: UploadId, tenant: TenantId, series: int | None = None) -> Upload:
+        """The upload, QUEUED in a new series; as it is, where `series` is given and a later one has begun.
 
         Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_NOT_FINISHED, UPLOAD_TERMINAL (SUCCEEDED), ORIGINAL_MISSING.
         """
-        upload = await self._ledger.retry(upload_id, tenant, max_attempts=self._max_attempts)
+        upload = await self._ledger.retry(upload_id, tenant, max_attempts=self._max_attempts, series=series)
         self._queue.ring(upload.kind)
         return upload
 

@@ -1,7 +1,8 @@
 """Watching: a snapshot or a replay, then the tail until the terminal message.
 
-One `Watching` per process reads the event log once for all its watchers, and not at all while there are none. A watcher
-subscribes before it reads the ledger, and drops what it has seen by sequence, so nothing falls between the two.
+One `Watching` per process reads the event log once for all its watchers, and stops at the first entry that finds none.
+A watcher subscribes before it reads the ledger, and drops what it has seen by sequence, so nothing falls between the
+two.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ class Watching:
         """Follow every upload of the tenant that the filter covers, until the watcher leaves.
 
         Without a usable `after`: a snapshot of each, without cursors, ended by the first heartbeat. Collection, batch
-        and kinds say which uploads belong; `states` says which of their changes are told.
+        and kinds say which uploads belong; states and failure codes say which of their changes are told.
         """
         with _subscribed(self._of_tenant, tenant) as box:
             await self._read_on()
@@ -341,7 +342,7 @@ def _is_told(box: Mailbox, entry: LogEntry, tenant: TenantId, which: UploadFilte
     """Whether the watcher wants this entry and has not had it."""
     if not _belongs(entry, tenant, which) or not box.first_time(entry.upload_id, entry.sequence):
         return False
-    return isinstance(entry, Deleted) or not which.states or entry.state in which.states
+    return isinstance(entry, Deleted) or which.covers_state(entry.state, entry.failure)
 
 
 def _is_end(entry: LogEntry) -> bool:

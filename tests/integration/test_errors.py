@@ -115,6 +115,12 @@ async def test_bad_fields_of_other_requests_are_named(reached: Reached) -> None:
         ("filter.states", uploads.ListUploads, pb.ListUploadsRequest(filter=pb.UploadFilter(states=[77]))),  # type: ignore[list-item]
         ("filter.kinds", uploads.ListUploads, pb.ListUploadsRequest(filter=pb.UploadFilter(kinds=[0]))),  # type: ignore[list-item]
         (
+            "filter.failure_codes",
+            uploads.ListUploads,
+            pb.ListUploadsRequest(filter=pb.UploadFilter(failure_codes=["TIMED_OUT", "NO_SUCH_CODE"])),
+        ),
+        ("series", uploads.RetryUpload, pb.RetryUploadRequest(upload_id=UNKNOWN_ID, series=-1)),
+        (
             "filter.create_time_range",
             uploads.ListUploads,
             pb.ListUploadsRequest(filter=pb.UploadFilter(create_time_range=backwards)),
@@ -516,7 +522,15 @@ class BrokenLedger(RedisLedger):
         """Raises what nobody expects."""
         raise RuntimeError("secret text")
 
-    async def retry(self, upload_id: UploadId, tenant: TenantId, *, max_attempts: int, op: str | None = None) -> Upload:
+    async def retry(
+        self,
+        upload_id: UploadId,
+        tenant: TenantId,
+        *,
+        max_attempts: int,
+        series: int | None = None,
+        op: str | None = None,
+    ) -> Upload:
         """A task of its own was cancelled."""
         raise asyncio.CancelledError("secret text")
 

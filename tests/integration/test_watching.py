@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.events import Cursor, Deleted, Heartbeat, Message, ProgressMade, Snapshot, StateChanged
+from mediafleet_core.failures import FailureCode
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
 from mediafleet_core.mailbox import Mailbox
@@ -20,7 +21,7 @@ from mediafleet_core.ports import History, UploadFilter
 from mediafleet_core.progress import WorkProgress
 from mediafleet_core.uploads import State, UploadSpec
 from mediafleet_core.watching import Watching
-from tests.ledgers import ANN, BOB, LEASE, LIMITS, claimed, created, outcome, queued
+from tests.ledgers import ANN, BOB, LEASE, LIMITS, claimed, created, failed, outcome, queued
 
 SOON, LONG = timedelta(milliseconds=20), timedelta(minutes=1)
 
@@ -160,6 +161,19 @@ async def test_many_uploads_snapshots_then_the_tail_of_what_belongs(ledger: Redi
     ) as messages:
         again, then = await anext(messages), await anext(messages)
     assert (again.cursor, type(then.event)) == (change.cursor, Heartbeat)
+
+
+async def test_failure_codes_choose_among_the_changes_of_many(ledger: RedisLedger, watching: Watching) -> None:
+    which = UploadFilter(failure_codes=frozenset({FailureCode.TIMED_OUT}))
+    async with aclosing(watching.watch_many(ANN, which, min_interval=SOON, heartbeat=LONG)) as messages:
+        assert isinstance((await anext(messages)).event, Heartbeat)
+        for code in (FailureCode.WORKER_CRASHED, FailureCode.TIMED_OUT):
+            upload = await queued(ledger)
+            claim = await claimed(ledger)
+            await ledger.fail_attempt(upload.upload_id, claim.fence, failed(code, 1))
+        change = (await anext(messages)).event
+    assert isinstance(change, StateChanged)
+    assert (change.upload_id, change.state) == (upload.upload_id, State.FAILED)
 
 
 async def test_an_old_cursor_of_many_gets_snapshots(

@@ -21,10 +21,18 @@ class CallerSteps(LedgerBase):
         reply = await self._connection.run("cancel", id=upload_id, tenant=tenant, failure=failure, op=op or new_op())
         return self._upload(check(reply, upload_id))
 
-    async def retry(self, upload_id: UploadId, tenant: TenantId, *, max_attempts: int, op: str | None = None) -> Upload:
+    async def retry(
+        self,
+        upload_id: UploadId,
+        tenant: TenantId,
+        *,
+        max_attempts: int,
+        series: int | None = None,
+        op: str | None = None,
+    ) -> Upload:
         """FAILED, CANCELLED -> QUEUED in a new series."""
         reply = await self._connection.run(
-            "retry", id=upload_id, tenant=tenant, max_attempts=max_attempts, op=op or new_op()
+            "retry", id=upload_id, tenant=tenant, max_attempts=max_attempts, series=series, op=op or new_op()
         )
         return self._upload(check(reply, upload_id))
 

@@ -20,9 +20,19 @@ class CallerLedger(Protocol):
         Raises UPLOAD_NOT_FOUND, UPLOAD_TERMINAL (SUCCEEDED, FAILED), UPLOAD_EXPIRED.
         """
 
-    async def retry(self, upload_id: UploadId, tenant: TenantId, *, max_attempts: int, op: str | None = None) -> Upload:
-        """FAILED, CANCELLED -> QUEUED in a new series. Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_NOT_FINISHED,
-        UPLOAD_TERMINAL (SUCCEEDED), ORIGINAL_MISSING."""
+    async def retry(
+        self,
+        upload_id: UploadId,
+        tenant: TenantId,
+        *,
+        max_attempts: int,
+        series: int | None = None,
+        op: str | None = None,
+    ) -> Upload:
+        """FAILED, CANCELLED -> QUEUED in a new series. Quietly the record when `series` is given and not its latest.
+
+        Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_NOT_FINISHED, UPLOAD_TERMINAL (SUCCEEDED), ORIGINAL_MISSING.
+        """
 
     async def update(
         self,

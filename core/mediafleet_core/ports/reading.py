@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from mediafleet_core.failures import Failure, FailureCode
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.uploads import (
@@ -26,11 +27,12 @@ class UploadFilter(NamedTuple):
     created_from: datetime | None = None
     created_before: datetime | None = None
     text: str = ""
+    failure_codes: frozenset[FailureCode] = frozenset()
 
     def covers(self, upload: Upload) -> bool:
         """Whether the upload is among those asked for, its state included."""
         return (
-            (not self.states or upload.state in self.states)
+            self.covers_state(upload.state, upload.failure)
             and (not self.kinds or upload.kind in self.kinds)
             and (not self.collection or upload.spec.collection == self.collection)
             and (not self.batch_id or upload.spec.batch_id == self.batch_id)
@@ -38,6 +40,12 @@ class UploadFilter(NamedTuple):
             and (self.created_from is None or upload.create_time >= self.created_from)
             and (self.created_before is None or upload.create_time < self.created_before)
             and (not self.text or self.text.casefold() in upload.spec.display_name.casefold())
+        )
+
+    def covers_state(self, state: State, failure: Failure | None) -> bool:
+        """Whether an upload in this state, and with this failure, is among those asked for."""
+        return (not self.states or state in self.states) and (
+            not self.failure_codes or (failure is not None and failure.code in self.failure_codes)
         )
 
 

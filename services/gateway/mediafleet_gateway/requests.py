@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from mediafleet.v1 import batches_pb2
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.events import Cursor
+from mediafleet_core.failures import FailureCode
 from mediafleet_core.identity import BatchId, UploadId
 from mediafleet_core.ports import UploadFilter
 from mediafleet_core.processing import picture_sizes
@@ -97,6 +98,9 @@ def filter_from_proto(message: pb.UploadFilter, field: str = "filter") -> Upload
         fields.identifier(f"{field}.batch_id", message.batch_id)
     fields.labels(f"{field}.labels", message.labels)
     fields.line(f"{field}.text", message.text, MAX_DISPLAY_NAME)
+    fields.require(
+        set(message.failure_codes) <= set(FailureCode), f"{field}.failure_codes", "must be codes that this server knows"
+    )
     start, end = time_range(fields, f"{field}.create_time_range", message.create_time_range)
     fields.check()
     return UploadFilter(
@@ -108,6 +112,7 @@ def filter_from_proto(message: pb.UploadFilter, field: str = "filter") -> Upload
         created_from=start,
         created_before=end,
         text=message.text,
+        failure_codes=frozenset(map(FailureCode, message.failure_codes)),
     )
 
 

@@ -91,7 +91,11 @@ class Uploads(UploadServiceServicer):
 
     async def RetryUpload(self, request: pb.RetryUploadRequest, context: Context) -> pb.RetryUploadResponse:
         """A new series."""
-        upload = await self._lifecycle.retry(requests.upload_id(request.upload_id), caller().tenant)
+        upload_id = requests.upload_id(request.upload_id)
+        fields = Fields()
+        fields.require(request.series >= 0, "series", "must not be negative")
+        fields.check()
+        upload = await self._lifecycle.retry(upload_id, caller().tenant, request.series or None)
         return pb.RetryUploadResponse(upload=upload_to_proto(upload))
 
     async def DeleteUpload(self, request: pb.DeleteUploadRequest, context: Context) -> pb.DeleteUploadResponse:

@@ -302,7 +302,12 @@ end
 
 -- The original of a FAILED or CANCELLED upload is kept for a retry, for a while.
 local function retain(r)
-  if get(r, 'original') ~= '' then redis.call('ZADD', P .. 'retained', int(now + CONSTANTS.retention), r.id) end
+  if get(r, 'original') == '' then
+    set(r, 'expires', '')
+  else
+    set(r, 'expires', now + CONSTANTS.retention)
+    redis.call('ZADD', P .. 'retained', get(r, 'expires'), r.id)
+  end
 end
 
 -- A FAILED upload that is kept counts as dead in its queue, until it is retried, dropped or deleted.
@@ -312,6 +317,7 @@ local function give_up(r)
   move(r, 'fail')
 end
 local function leave_retained(r)
+  set(r, 'expires', '')
   redis.call('ZREM', P .. 'retained', r.id)
   redis.call('SREM', queue_key(r, 'dead'), r.id)
 end
