@@ -10,11 +10,12 @@
             print(upload.failure.message, upload.failure.next_step)
 
 - `Client`, and `AsyncClient` with the same methods for asyncio: `upload` and `upload_many`; `watch`, `watch_many` and
-  `wait`; `get` and `list`; `update`, `cancel`, `retry` and `delete`; `download_url`; `usage`;
+  `wait`; `get` and `list`; `update`, `cancel`, `retry`, `retry_many` and `delete`; `download_url`; `usage`;
   `fleet`, `pause_queue` and `resume_queue` for administrators.
 - `Upload`, `UploadEvent`, `UploadFilter`, `UploadState`, `Usage`, `Fleet`, `QueueStatus`: the data of those calls,
   messages of `mediafleet.v1`. `TERMINAL_STATES` are the states in which an upload has ended.
-- `UploadProgress` is what a progress callback gets, `UploadOutcome` what `upload_many` yields.
+- `UploadProgress` is what a progress callback gets, `UploadOutcome` what `upload_many` yields,
+  `RetryOutcome` what `retry_many` does.
 - `MediafleetError` is raised by every call that fails; the subclasses tell why. An upload whose processing failed
   raises nothing: it is an `Upload` with a `failure`.
 
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
         Unimplemented,
         UploadExpired,
     )
-    from mediafleet.many import UploadOutcome
+    from mediafleet.many import RetryOutcome, UploadOutcome
     from mediafleet.progress import TERMINAL_STATES, UploadProgress
     from mediafleet.v1.fleet_pb2 import Fleet, QueueStatus
     from mediafleet.v1.uploads_pb2 import Upload, UploadEvent, UploadFilter, UploadState
@@ -65,6 +66,7 @@ _HOMES = {
     "Client": "mediafleet.client",
     "Fleet": "mediafleet.v1.fleet_pb2",
     "QueueStatus": "mediafleet.v1.fleet_pb2",
+    "RetryOutcome": "mediafleet.many",
     "TERMINAL_STATES": "mediafleet.progress",
     "UploadOutcome": "mediafleet.many",
     "UploadProgress": "mediafleet.progress",
@@ -98,6 +100,7 @@ __all__ = [
     "QuotaViolation",
     "RateLimited",
     "ResourceExhausted",
+    "RetryOutcome",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",

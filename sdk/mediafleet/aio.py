@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from mediafleet.errors import DeadlineExceeded, NotFound
+from mediafleet.errors import DeadlineExceeded, FailedPrecondition, MediafleetError, NotFound
 from mediafleet.gateways import Gateways, Token
-from mediafleet.many import AT_ONCE, UploadOutcome, in_parallel
+from mediafleet.many import AT_ONCE, RetryOutcome, UploadOutcome, each, in_parallel
 from mediafleet.progress import Callback, Report, UploadProgress, applied, is_last
 from mediafleet.resuming import send_resuming
 from mediafleet.sending import send
-from mediafleet.sources import Readable, open_source
+from mediafleet.sources import FileChanged, Readable, open_source
 from mediafleet.v1 import fleet_pb2, usage_pb2
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.watching import resumed
@@ -34,6 +34,9 @@ _TRANSFERS: Mapping[Transfer, pb.Transfer.ValueType] = {
     "stream": pb.TRANSFER_STREAM,
     "direct": pb.TRANSFER_DIRECT,
 }
+
+_RETRIED_PAGE = 200
+"""Uploads listed at a time while they are queued again."""
 
 
 class AsyncClient:
@@ -151,21 +154,26 @@ class AsyncClient:
         A file that cannot be read or is refused is an outcome; the others go on.
         """
 
-        def send_one(index: int, source: Readable) -> Coroutine[Any, Any, pb.Upload]:
-            return self.upload(
-                source,
-                content_type=content_type,
-                collection=collection,
-                caption=caption,
-                labels=labels,
-                batch_id=batch_id,
-                transfer=transfer,
-                resume=resume,
-                progress=partial(progress, index) if progress else None,
-                wait=wait,
-            )
+        async def send_one(numbered: tuple[int, Readable]) -> UploadOutcome:
+            place, source = numbered
+            try:
+                upload = await self.upload(
+                    source,
+                    content_type=content_type,
+                    collection=collection,
+                    caption=caption,
+                    labels=labels,
+                    batch_id=batch_id,
+                    transfer=transfer,
+                    resume=resume,
+                    progress=partial(progress, place) if progress else None,
+                    wait=wait,
+                )
+            except (MediafleetError, OSError, FileChanged) as error:
+                return UploadOutcome(place, source, None, error)
+            return UploadOutcome(place, source, upload, None)
 
-        async with aclosing(in_parallel(sources, send_one, at_once)) as outcomes:
+        async with aclosing(in_parallel(each(enumerate(sources)), send_one, at_once)) as outcomes:
             async for outcome in outcomes:
                 yield outcome
 
@@ -268,11 +276,47 @@ class AsyncClient:
         request = pb.CancelUploadRequest(upload_id=upload_id, reason=reason)
         return (await self._gateways.call(lambda gateway: gateway.uploads.CancelUpload, request)).upload
 
-    async def retry(self, upload_id: str) -> pb.Upload:
-        """Queues a failed or cancelled upload again, while its original is kept."""
-        request = pb.RetryUploadRequest(upload_id=upload_id)
-        answer = await self._gateways.call(lambda gateway: gateway.uploads.RetryUpload, request, repeatable=False)
+    async def retry(self, upload_id: str, *, series: int = 0) -> pb.Upload:
+        """Queues a failed or cancelled upload again, while its original is kept.
+
+        Name the `series` that ended (`upload.progress.series`) and it is queued once, however often you ask: an upload
+        that is in a later series is answered as it is. Only then a call without an answer is made again.
+        """
+        request = pb.RetryUploadRequest(upload_id=upload_id, series=series)
+        answer = await self._gateways.call(lambda gateway: gateway.uploads.RetryUpload, request, repeatable=series > 0)
         return answer.upload
+
+    async def retry_many(
+        self,
+        filter: pb.UploadFilter | None = None,  # noqa: A002 - the contract's name
+        *,
+        at_once: int = AT_ONCE,
+    ) -> AsyncGenerator[RetryOutcome, None]:
+        """Queues every FAILED upload that matches again, oldest first, and yields what became of each.
+
+        A filter with `states` of its own chooses among those. Each upload is taken once, also when it fails again
+        meanwhile. One that cannot be retried is an outcome; what concerns all of them is raised. It is safe to
+        interrupt: what is queued again matches no more, so the same call goes on with the rest.
+        """
+        which = pb.UploadFilter()
+        if filter is not None:
+            which.CopyFrom(filter)
+        if not which.states:
+            which.states.append(pb.UPLOAD_STATE_FAILED)
+
+        async def retry_one(found: pb.Upload) -> RetryOutcome:
+            try:
+                upload = await self.retry(found.upload_id, series=found.progress.series)
+            except (FailedPrecondition, NotFound) as error:
+                return RetryOutcome(found, None, error)
+            return RetryOutcome(found, upload, None)
+
+        async with (
+            aclosing(self.list(which, order_by="create_time", page_size=_RETRIED_PAGE)) as matching,
+            aclosing(in_parallel(matching, retry_one, at_once)) as outcomes,
+        ):
+            async for outcome in outcomes:
+                yield outcome
 
     async def delete(self, upload_id: str) -> pb.Upload:
         """Deletes it with everything that was made from it; returns it as it last was."""

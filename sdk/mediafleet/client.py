@@ -102,8 +102,9 @@ async def _next(items: AsyncGenerator[R, None]) -> R:
 class Client:
     """Sends files in and tells what becomes of them; see `AsyncClient`, which has the same methods.
 
-    `upload_many`, `watch`, `watch_many` and `list` are plain iterators here. Progress callbacks are called on the
-    client's thread and must not call the client. Safe to share between threads; best used as `with Client(...)`.
+    `upload_many`, `retry_many`, `watch`, `watch_many` and `list` are plain iterators here. Progress callbacks are
+    called on the client's thread and must not call the client. Safe to share between threads; best used as
+    `with Client(...)`.
     """
 
     def __init__(
@@ -151,6 +152,7 @@ class Client:
     update = _call(AsyncClient.update)
     cancel = _call(AsyncClient.cancel)
     retry = _call(AsyncClient.retry)
+    retry_many = _stream(AsyncClient.retry_many)
     delete = _call(AsyncClient.delete)
     download_url = _call(AsyncClient.download_url)
     usage = _call(AsyncClient.usage)

@@ -1,17 +1,20 @@
-"""Many files, some at a time."""
+"""Many at a time: what becomes of each."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
+from typing import Any, NamedTuple, TypeVar
 
-from mediafleet.errors import MediafleetError
+from mediafleet.errors import FailedPrecondition, MediafleetError, NotFound
 from mediafleet.sources import FileChanged, Readable
 from mediafleet.v1.uploads_pb2 import Upload
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 AT_ONCE = 5
-"""Files on their way at a time."""
+"""Files on their way, or calls under way, at a time."""
 
 
 class UploadOutcome(NamedTuple):
@@ -23,28 +26,44 @@ class UploadOutcome(NamedTuple):
     error: MediafleetError | OSError | FileChanged | None
 
 
+class RetryOutcome(NamedTuple):
+    """What became of an upload that was `found`: the `upload` in its new series, or the `error` for which it has none.
+
+    The error's `reason` is ORIGINAL_MISSING where nothing is stored any more, UPLOAD_NOT_FOUND where it was deleted.
+    """
+
+    found: Upload
+    upload: Upload | None
+    error: FailedPrecondition | NotFound | None
+
+
+async def each(items: Iterable[T]) -> AsyncGenerator[T, None]:
+    """The items, as they are asked for."""
+    for item in items:
+        yield item
+
+
 async def in_parallel(
-    sources: Iterable[Readable], send: Callable[[int, Readable], Coroutine[Any, Any, Upload]], at_once: int
-) -> AsyncGenerator[UploadOutcome, None]:
-    """Outcomes as they come; whoever ends the generator ends what is on its way."""
+    items: AsyncIterable[T], work: Callable[[T], Coroutine[Any, Any, R]], at_once: int
+) -> AsyncGenerator[R, None]:
+    """Results as they come; items are taken as places become free.
 
-    async def one(place: int, source: Readable) -> UploadOutcome:
-        try:
-            return UploadOutcome(place, source, await send(place, source), None)
-        except (MediafleetError, OSError, FileChanged) as error:
-            return UploadOutcome(place, source, None, error)
-
-    waiting = enumerate(sources)
-    running: set[asyncio.Task[UploadOutcome]] = set()
+    Whoever ends the generator ends what is on its way.
+    """
+    waiting = aiter(items)
+    running: set[asyncio.Task[R]] = set()
+    more = True
     try:
-        while True:
-            while len(running) < at_once and (following := next(waiting, None)) is not None:
-                running.add(asyncio.create_task(one(*following)))
-            if not running:
-                return
-            ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
-                yield task.result()
+        while more or running:
+            while more and len(running) < at_once:
+                try:
+                    running.add(asyncio.create_task(work(await anext(waiting))))
+                except StopAsyncIteration:
+                    more = False
+            if running:
+                ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    yield task.result()
     finally:
         for task in running:
             task.cancel()

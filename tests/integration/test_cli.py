@@ -182,6 +182,7 @@ async def test_a_reader_that_has_enough_ends_it_silently() -> None:
         (["upload", __file__, "--label", "nothing"], "label"),
         (["url", "u-1", "--expires-in", "soon"], "span"),
         (["status", "u-1", "--endpoints-file", "/no/such/file"], "mediafleet dev"),
+        (["list", "--since", "yesterday"], "no time"),
         (["nonsense"], "No such command"),
     ],
 )

@@ -292,7 +292,7 @@ async def test_total_time_is_bounded(gateway: ScriptedGateway, client: AsyncClie
         await client.upload(LARGE, display_name="x", timeout=0.3)
 
 
-async def test_retry_is_made_again_only_if_the_gateway_asks_for_it(
+async def test_retry_is_made_again_only_if_the_gateway_asks_for_it_or_its_series_is_named(
     gateway: ScriptedGateway, client: AsyncClient
 ) -> None:
     gateway.keep("u-1")
@@ -301,6 +301,9 @@ async def test_retry_is_made_again_only_if_the_gateway_asks_for_it(
         await client.retry("u-1")
     gateway.refusals["RetryUpload"].append(Refusal(Code.UNAVAILABLE, "DRAINING", retry_after=0.01))
     assert (await client.retry("u-1")).upload_id == "u-1"
+    gateway.refusals["RetryUpload"].append(Refusal(Code.UNAVAILABLE))
+    assert (await client.retry("u-1", series=1)).upload_id == "u-1"
+    assert [request.series for request in gateway.called("RetryUpload")] == [0, 0, 0, 1, 1]
 
 
 async def test_progress_covers_both_legs_and_never_falls(gateway: ScriptedGateway, client: AsyncClient) -> None:

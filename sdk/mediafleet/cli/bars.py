@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console, RenderableType
-from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress_bar import ProgressBar
 from rich.table import Column
 
@@ -78,6 +90,16 @@ class Bars:
         finished = [task.id for task in self._progress.tasks if task.finished]
         if len(self._progress.tasks) >= MOST_ROWS and finished:
             self._progress.remove_task(finished[0])
+
+
+@contextmanager
+def counting(caption: str, total: int, enabled: bool = True) -> Iterator[Callable[[], None]]:
+    """One bar that counts to `total`; what it gives is to be called for each."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not (enabled and console.is_terminal)) as progress:
+        task = progress.add_task(caption, total=total)
+        yield lambda: progress.advance(task)
 
 
 def _doing(progress: UploadProgress) -> str:

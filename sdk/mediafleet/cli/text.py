@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -34,6 +34,22 @@ def span(ctx: click.Context, param: click.Parameter, value: str | None) -> timed
     if not match:
         raise click.BadParameter(f"{value!r} is no span such as 90s, 30m, 12h or 1d", ctx, param)
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """Reads an option that is a time: `2026-07-01T12:00`, in UTC unless it says otherwise, or a span ago."""
+    if value is None:
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        try:
+            return datetime.now(UTC) - (span(ctx, param, value) or timedelta())
+        except click.BadParameter:
+            raise click.BadParameter(
+                f"{value!r} is no time such as 2026-07-01T12:00, nor a span such as 90m", ctx, param
+            ) from None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Commands on uploads that are there: `status`, `list`, `cancel`, `retry`, `rm`, `url`."""
+"""Commands on uploads that are there: `status`, `list`, `cancel`, `rm`, `url`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from mediafleet.cli.connection import BRIEF, Connection, connected
-from mediafleet.cli.text import labels, span
+from mediafleet.cli.filters import filtered
+from mediafleet.cli.text import span
 
 if TYPE_CHECKING:
-    from mediafleet.v1.uploads_pb2 import Upload
+    from mediafleet.v1.uploads_pb2 import Upload, UploadFilter
 
 STATES = ("RECEIVING", "QUEUED", "PROCESSING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
-KINDS = ("IMAGE", "AUDIO", "VIDEO", "DOCUMENT", "OTHER")
 
 _ids = click.argument("upload_ids", nargs=-1, required=True, metavar="ID...")
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
@@ -28,7 +28,7 @@ def _print(found: Iterator[Upload], as_json: bool) -> None:
     uploads(found, as_json)
 
 
-def _print_each(upload_ids: tuple[str, ...], call: Callable[[str], Upload], as_json: bool) -> None:
+def print_each(upload_ids: tuple[str, ...], call: Callable[[str], Upload], as_json: bool) -> None:
     """Prints the answer for each id, and on stderr why there is none; exit code 1 if one was refused."""
     from mediafleet.cli.failures import explained
     from mediafleet.cli.text import plain
@@ -57,7 +57,7 @@ def _print_each(upload_ids: tuple[str, ...], call: Callable[[str], Upload], as_j
 def status(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> None:
     """Show uploads as they are now."""
     with connection.client() as client:
-        _print_each(upload_ids, client.get, as_json)
+        print_each(upload_ids, client.get, as_json)
 
 
 @click.command(name="list")
@@ -69,47 +69,19 @@ def status(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -
     metavar="STATE",
     help=f"{', '.join(STATES[:-1])} or {STATES[-1]}; may be repeated, for any of them.",
 )
-@click.option(
-    "--kind",
-    "kinds",
-    multiple=True,
-    type=click.Choice(KINDS, case_sensitive=False),
-    metavar="KIND",
-    help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}; may be repeated, for any of them.",
-)
-@click.option("--collection", default="", help="In this collection.")
-@click.option("--batch", "batch_id", default="", metavar="ID", help="In this batch.")
-@click.option(
-    "--label", "labels", multiple=True, callback=labels, metavar="KEY=VALUE", help="With this mark; may be repeated."
-)
-@click.option("--text", default="", help="Part of the name.")
+@filtered
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1))
 @_json
 @connected(BRIEF)
 def list_uploads(
-    connection: Connection,
-    states: tuple[str, ...],
-    kinds: tuple[str, ...],
-    collection: str,
-    batch_id: str,
-    labels: dict[str, str],
-    text: str,
-    limit: int,
-    as_json: bool,
+    connection: Connection, states: tuple[str, ...], which: UploadFilter, limit: int, as_json: bool
 ) -> None:
     """List uploads, newest first; filters are combined."""
-    from mediafleet.v1.uploads_pb2 import MediaKind, UploadFilter, UploadState
+    from mediafleet.v1.uploads_pb2 import UploadState
 
-    wanted = UploadFilter(
-        states=[UploadState.Value(f"UPLOAD_STATE_{state.upper()}") for state in states],
-        kinds=[MediaKind.Value(f"MEDIA_KIND_{kind.upper()}") for kind in kinds],
-        collection=collection,
-        batch_id=batch_id,
-        labels=labels,
-        text=text,
-    )
+    which.states.extend(UploadState.Value(f"UPLOAD_STATE_{state.upper()}") for state in states)
     with connection.client() as client:
-        found = islice(client.list(wanted, page_size=min(limit, 1000)), limit)
+        found = islice(client.list(which, page_size=min(limit, 1000)), limit)
         first = next(found, None)
         if first is not None:
             _print(chain([first], found), as_json)
@@ -125,17 +97,7 @@ def list_uploads(
 def cancel(connection: Connection, upload_ids: tuple[str, ...], reason: str, as_json: bool) -> None:
     """Stop uploads, also running ones."""
     with connection.client() as client:
-        _print_each(upload_ids, lambda upload_id: client.cancel(upload_id, reason=reason), as_json)
-
-
-@click.command(no_args_is_help=True)
-@_ids
-@_json
-@connected(BRIEF)
-def retry(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> None:
-    """Queue failed or cancelled uploads again."""
-    with connection.client() as client:
-        _print_each(upload_ids, client.retry, as_json)
+        print_each(upload_ids, lambda upload_id: client.cancel(upload_id, reason=reason), as_json)
 
 
 @click.command(no_args_is_help=True)
@@ -148,7 +110,7 @@ def rm(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> No
     Prints them as they last were.
     """
     with connection.client() as client:
-        _print_each(upload_ids, client.delete, as_json)
+        print_each(upload_ids, client.delete, as_json)
 
 
 @click.command(no_args_is_help=True)
