@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from itertools import cycle
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,28 +27,36 @@ from tests.intakes import local_store
 from tests.pictures import scene
 from tests.waiting import eventually
 
-# Not every day yet: it has to have run often first, and alone.
-pytestmark = pytest.mark.long
-
 _OUTAGE = 1.0
 """Seconds without Redis: the ledger's own repeats end before."""
 
 _SIZES = {Sent.WHOLE: 0, Sent.PARTS: 2 * PART + 100_001, Sent.EVEN: 3 * PART}
 
 
-def cases() -> Iterator[pytest.ParameterSet]:
-    """Every fault on both sides of every point; one for each point, in turns, is quick enough for every day.
+_QUICK = (Fault.THRICE, Fault.CUT)
+_SLOW_BUT_DAILY = {
+    ("complete multipart", Fault.KILL, Side.AFTER),
+    ("finish", Fault.OUTAGE, Side.AFTER),
+    ("commit", Fault.KILL, Side.BEFORE),
+    ("commit", Fault.PAUSE, Side.AFTER),
+}
+"""Where most is at stake: an object that is made or an end that is decided, of which nobody has heard."""
 
-    A kill before a step also comes twice: it strikes whoever goes on with the work. Nobody rings a bell again.
+
+def cases() -> Iterator[pytest.ParameterSet]:
+    """Every fault on both sides of every point.
+
+    A kill before a step also comes twice: it strikes whoever goes on with the work. Nobody rings a bell again. Every
+    day each point has one of the faults that cost no time, in turns, and some have one that does.
     """
-    turns = cycle(range(10))
-    for point in POINTS:
+    for turn, point in enumerate(POINTS):
         every = [(fault, side, 1) for fault in point.faults for side in Side]
-        daily = every[next(turns) % len(every)]
+        quick = [case for case in every if case[0] in _QUICK]
+        daily = {quick[turn % len(quick)], *(case for case in every if (point.name, *case[:2]) in _SLOW_BUT_DAILY)}
         again = [(Fault.KILL, Side.BEFORE, 2)] if point.port is not Port.BELLS else []
         for fault, side, times in (*every, *again):
             name = f"{point.name}-{fault}-{side}".replace(" ", "_") + "-twice" * (times - 1)
-            marks = () if (fault, side, times) == daily else (pytest.mark.long,)
+            marks = () if (fault, side, times) in daily else (pytest.mark.long,)
             yield pytest.param(point, fault, side, times, id=name, marks=marks)
 
 

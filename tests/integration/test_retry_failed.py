@@ -195,7 +195,7 @@ async def test_the_command_line_counts_queues_and_tells(reached: Reached, ledger
 async def test_the_command_line_may_be_interrupted_and_run_again(
     reached: Reached, ledger: RedisLedger, client: AsyncClient
 ) -> None:
-    for _ in range(200):
+    for _ in range(100):
         await fail(ledger)
     address = str(reached.gateway.address)
     environment = {"PATH": "/nowhere", "MEDIAFLEET_ENDPOINT": address, "MEDIAFLEET_TOKEN": TOKEN}
@@ -213,7 +213,7 @@ async def test_the_command_line_may_be_interrupted_and_run_again(
     assert (await series(client))[1] > 0
     again = await mediafleet("retry", "--failed", endpoint=address, token=TOKEN)
     assert again.returncode == 0
-    assert await series(client) == {2: 200}
+    assert await series(client) == {2: 100}
 
 
 @pytest.mark.parametrize("arguments", [["u-1", "--failed"], ["--dry-run"], ["u-1", "--kind", "image"]])
