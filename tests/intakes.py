@@ -58,7 +58,8 @@ class Site(NamedTuple):
 
     async def due(self) -> int:
         """How many uploads wait for a worker."""
-        return sum((await self.ledger.due()).values())
+        figures, _ = await self.ledger.queues()
+        return sum(queue.waiting for queue in figures)
 
     async def housekeeping(self) -> None:
         """Expire what is past its time, and sweep."""

@@ -213,7 +213,7 @@ class _Wrapped:
 
     async def _step(self, method: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         armed = self._points.armed(self._port, method, *args, **kwargs)
-        if armed is None or (method == "claim" and not any((await self._target.due()).values())):  # type: ignore[attr-defined]
+        if armed is None or (method == "claim" and not await self._target.due()):  # type: ignore[attr-defined]
             return await call(*args, **kwargs)
         if "op" in inspect.signature(call).parameters:
             kwargs["op"] = kwargs.get("op") or uuid4().hex

@@ -132,13 +132,13 @@ async def test_the_limit_on_running_uploads_holds_until_one_ends(
     await bring(ledger, ANN, 2, ONE_AT_ONCE)
     await queued(ledger, BULK, limits=ONE_AT_ONCE)
     claim = await claimed(ledger)
-    assert claim.more == 0
-    assert (await ledger.due())[MediaKind.IMAGE] == 0
+    assert not claim.more
+    assert MediaKind.IMAGE not in await ledger.due()
     assert await none_claimed(ledger)
     [other] = await bring(ledger, BOB, 1)
     assert (await claimed(ledger)).upload.upload_id == other.upload_id
     await end(ledger, claim)
-    assert (await ledger.due())[MediaKind.IMAGE] >= 2
+    assert MediaKind.IMAGE in await ledger.due()
     assert (await claimed(ledger)).upload.tenant == ANN
     assert await none_claimed(ledger)
 

@@ -20,10 +20,10 @@ from mediafleet import AsyncClient, Client, InvalidArgument, PermissionDenied
 from mediafleet.v1 import fleet_pb2 as pb
 from mediafleet.v1.fleet_pb2_grpc import FleetServiceStub
 from mediafleet_core.errors import Reason
-from mediafleet_core.media_types import MediaKind
 from mediafleet_core.uploads import State
 from tests import gateways
 from tests.gateways import ANN, Reached, bearer, refused
+from tests.intakes import other_database
 from tests.integration.test_cli import mediafleet
 from tests.waiting import eventually
 from tests.workers import Shop, open_shop, settings, working
@@ -111,15 +111,17 @@ async def test_a_pause_is_shown_with_its_reason_and_time(reached: Reached) -> No
         assert (resumed.paused, resumed.pause_reason, resumed.HasField("pause_time")) == (False, "", False)
 
 
-async def test_resume_rings(reached: Reached, shop: Shop) -> None:
+async def test_resume_rings(reached: Reached, redis_url: str) -> None:
     stub = FleetServiceStub(reached.channel)
     await stub.PauseQueue(pb.PauseQueueRequest(queue="image"), metadata=ANN)
     await stub.ResumeQueue(pb.ResumeQueueRequest(queue="image"), metadata=ANN)
 
-    async def rung() -> bool:
-        return await shop.queue.waiting(MediaKind.IMAGE) == 1
+    async with Redis.from_url(other_database(redis_url)) as broker:
 
-    await eventually(rung)
+        async def rung() -> bool:
+            return bool(await broker.llen("dramatiq:image") == 1)
+
+        await eventually(rung)
 
 
 async def test_what_is_refused(reached: Reached) -> None:

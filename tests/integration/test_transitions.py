@@ -69,7 +69,7 @@ class World:
         await self.ledger.reject(self.id, self.writer, FailureCode.OBJECT_CHECKSUM_MISMATCH, "")
 
     async def claim(self, _: int) -> None:
-        if (await self.ledger.due()).get(outcome().kind):
+        if outcome().kind in await self.ledger.due():
             self.worker = (await claimed(self.ledger)).fence
 
     async def renew(self, percent: int) -> None:

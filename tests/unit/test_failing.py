@@ -50,19 +50,19 @@ SETTINGS = JobSettings(retry_first=timedelta(seconds=2), retry_most=timedelta(se
     ],
 )
 def test_every_error_has_its_code_and_the_attempts_of_that_code(error: Exception, code: FailureCode) -> None:
-    job = Job(Claim(UPLOAD, 1, timedelta(), 0))
+    job = Job(Claim(UPLOAD, 1, timedelta(), False))
     failed = failed_attempt(job, error, "w", SETTINGS)
     assert (failed.code, failed.record.code, failed.attempts) == (code, code, RULES[code].attempts)
     assert not failed.discard_original
 
 
 def test_an_upload_with_fewer_attempts_ends_earlier() -> None:
-    job = Job(Claim(msgspec.structs.replace(UPLOAD, max_attempts=1), 1, timedelta(), 0))
+    job = Job(Claim(msgspec.structs.replace(UPLOAD, max_attempts=1), 1, timedelta(), False))
     assert failed_attempt(job, MediafleetError(Reason.STORAGE_UNAVAILABLE, "away"), "w", SETTINGS).attempts == 1
 
 
 def test_wrong_bytes_from_the_caller_are_discarded() -> None:
-    job = Job(Claim(UPLOAD, 1, timedelta(), 0))
+    job = Job(Claim(UPLOAD, 1, timedelta(), False))
     assert failed_attempt(job, ProcessingError(FailureCode.OBJECT_CHECKSUM_MISMATCH), "w", SETTINGS).discard_original
 
 

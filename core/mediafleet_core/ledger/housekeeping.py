@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -31,10 +31,9 @@ class HousekeepingSteps(Reading):
         )
         return reply.status == "OK"
 
-    async def due(self) -> Mapping[MediaKind, int]:
-        """How many uploads of each kind are due and may be worked on."""
-        reply = await self._connection.run("due", kinds=list(MediaKind))
-        return {kind: int(count) for kind, count in zip(MediaKind, reply.extra, strict=True)}
+    async def due(self) -> Collection[MediaKind]:
+        """Kinds with work that may be done."""
+        return [MediaKind(kind) for kind in (await self._connection.run("due", kinds=list(MediaKind))).extra]
 
     async def end_lost_leases(self, lease: timedelta) -> Sequence[Upload]:
         """Put jobs back whose lease has ended."""

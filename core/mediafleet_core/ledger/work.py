@@ -29,7 +29,7 @@ class WorkSteps(LedgerBase):
         )
         if reply.status == "NOTHING":
             return None
-        fence, waited, more = msgspec.json.decode(reply.detail, type=tuple[int, int, int])
+        fence, waited, more = msgspec.json.decode(reply.detail, type=tuple[int, int, bool])
         return Claim(self._upload(reply), fence, timedelta(milliseconds=waited), more)
 
     async def renew(

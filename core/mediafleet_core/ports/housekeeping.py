@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 
@@ -36,8 +36,8 @@ class HousekeepingLedger(Protocol):
         Every worker asks again and again: where none has for half a `job_lease`, there was an outage.
         """
 
-    async def due(self) -> Mapping[MediaKind, int]:
-        """How many uploads of each kind are due, 0 when it is paused or their tenants all run as many as they may."""
+    async def due(self) -> Collection[MediaKind]:
+        """Kinds of which work is due, unless they are paused or all its tenants run as many as they may."""
 
     async def end_lost_leases(self, lease: timedelta) -> Sequence[Upload]:
         """PROCESSING -> QUEUED (or FAILED after too many), CANCELLING -> CANCELLED, for every lease that has ended.

@@ -15,6 +15,3 @@ class JobQueue(Protocol):
 
         Several rings may share a bell. Losing a bell is harmless: housekeeping rings while due work waits.
         """
-
-    async def waiting(self, kind: MediaKind) -> int:
-        """Bells of this kind that no worker has taken yet."""

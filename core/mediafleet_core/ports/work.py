@@ -23,14 +23,13 @@ from mediafleet_core.uploads import (
 class Claim(NamedTuple):
     """A job that a worker may do until its lease ends.
 
-    `waited` is how long it was due before, `more` how many uploads of its kind are still due, 0 when it is paused or
-    their tenants all run as many as they may.
+    `waited` is how long it was due before, `more` whether others of its kind are due and may be claimed.
     """
 
     upload: Upload
     fence: int
     waited: timedelta
-    more: int
+    more: bool
 
 
 class Verdict(StrEnum):

@@ -11,7 +11,6 @@ from dramatiq.brokers.redis import RedisBroker
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.queue.settings import QueueSettings
 
@@ -80,13 +79,6 @@ class DramatiqQueue:
         if kind not in self._ringers:
             self._ringers[kind] = asyncio.create_task(self._ring_while_wanted(kind), name=f"bells-{kind}")
 
-    async def waiting(self, kind: MediaKind) -> int:
-        """Bells that no worker has taken yet. Raises LEDGER_UNAVAILABLE when the broker does not answer."""
-        try:
-            return await asyncio.to_thread(self._waiting, kind)
-        except redis.RedisError as error:
-            raise MediafleetError(Reason.LEDGER_UNAVAILABLE, "the queue does not answer") from error
-
     async def close(self) -> None:
         """Let bells under way arrive, though not for long, and release connections."""
         if ringers := list(self._ringers.values()):
@@ -110,11 +102,8 @@ class DramatiqQueue:
     def _enqueue(self, kind: MediaKind) -> None:
         # A bell that waits is heard later than now, so it does for this ring too. Busy slots hear none, and without
         # this look a bell for each upload of a rush would wait for them.
-        if not self._waiting(kind):
+        if not self._broker.client.llen(f"{self._broker.namespace}:{queue_name(kind)}"):
             bell: Message[None] = Message(
                 queue_name=queue_name(kind), actor_name=ACTOR_NAME, args=(), kwargs={}, options={}
             )
             self._broker.enqueue(bell)
-
-    def _waiting(self, kind: MediaKind) -> int:
-        return int(self._broker.client.llen(f"{self._broker.namespace}:{queue_name(kind)}"))

@@ -36,13 +36,9 @@ class House:
 
 
 async def ring_for_due_work(house: House) -> None:
-    """Bells are lost with workers and brokers, and retries fall due silently: ring for what waits unannounced.
-
-    Who hears it wakes the others.
-    """
-    for kind, due in (await house.ledger.due()).items():
-        if due and not await house.queue.waiting(kind):
-            house.queue.ring(kind)
+    """Bells are lost with workers and brokers, and retries fall due silently. Who hears this one wakes the others."""
+    for kind in await house.ledger.due():
+        house.queue.ring(kind)
 
 
 async def end_lost_leases(house: House) -> None:

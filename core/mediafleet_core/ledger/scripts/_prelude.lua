@@ -270,16 +270,13 @@ end
 
 local function is_paused(kind) return redis.call('HEXISTS', P .. 'paused', kind) == 1 end
 
--- Uploads that are due, unless their kind is paused or none of their tenants may run more.
+-- Whether any is due, of a kind that is not paused and of a tenant that may run more.
 local function claimable(kind)
-  if is_paused(kind) then return 0 end
-  local retries = redis.call('ZCOUNT', P .. 'delayed:' .. kind, '-inf', int(now))
+  if is_paused(kind) then return false end
   for _, priority in ipairs(PRIORITIES) do
-    if redis.call('EXISTS', turns_key('turns', kind, priority)) == 1 then
-      return redis.call('ZCARD', P .. 'waiting:' .. kind) + retries
-    end
+    if redis.call('EXISTS', turns_key('turns', kind, priority)) == 1 then return true end
   end
-  return retries
+  return redis.call('ZCOUNT', P .. 'delayed:' .. kind, '-inf', int(now)) > 0
 end
 
 -- Objects that no record names any more. run 1 is due at once, run 2 after the longest storage time-out.
