@@ -47,17 +47,17 @@ class Presence:
         """Give signs until `stop` is set, then take leave; nothing that fails ends it."""
         while not stop.is_set():
             sign = msgspec.structs.replace(self._sign, current=dict(self._current))
-            await _tried(self._ledger.heartbeat(sign, _EXPIRY))
+            await _tried("heartbeat_lost", self._ledger.heartbeat(sign, _EXPIRY))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _INTERVAL)
-        await _tried(self._ledger.depart(self._sign.worker_id))
+        await _tried("departure_lost", self._ledger.depart(self._sign.worker_id))
 
 
-async def _tried(step: Awaitable[None]) -> None:
+async def _tried(event: str, step: Awaitable[None]) -> None:
     try:
         async with asyncio.timeout(_INTERVAL):
             await step
     except (MediafleetError, TimeoutError) as error:
-        _log.warning("heartbeat_lost", error=repr(error))
+        _log.warning(event, error=repr(error))
     except Exception:
-        _log.exception("heartbeat_lost")
+        _log.exception(event)

@@ -30,6 +30,7 @@ _REPEATED_CALL = 3.0
 """Seconds, or up to twice as many, that one of several equal calls is given before another writes the file again."""
 
 _HASHED_AT_ONCE = 512 << 10
+"""Bytes hashed on the event loop: they take about as long as a thread costs; more would keep other calls waiting."""
 
 _LOOK_AGAIN = 0.05
 """Seconds between two looks at what another call does."""
@@ -180,7 +181,6 @@ class Intake:
 
 
 async def _sha256(content: bytes) -> hashlib._Hash:
-    # Half a millisecond for a megabyte is what a thread would cost; more would keep every other call waiting.
     if len(content) <= _HASHED_AT_ONCE:
         return hashlib.sha256(content)
     return await asyncio.to_thread(hashlib.sha256, content)
