@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as BrokenError
 
 from mediafleet_core.media_types import MediaKind
 from mediafleet_devserver.redis_server import free_port, redis_command
@@ -147,6 +148,10 @@ class Fleet:
         """Whether there are any, those of later included."""
         return await self._any("mf:sweeps")
 
+    async def manifests_left(self) -> bool:
+        """Whether there are any that housekeeping has to write."""
+        return await self._any("mf:manifests")
+
     def end(self) -> None:
         """At once."""
         for process in (*(member.process for member in self.members), self._redis):
@@ -155,8 +160,11 @@ class Fleet:
                 process.wait()
 
     async def _any(self, *keys: str) -> bool:
-        async with Redis.from_url(self.redis_url) as client:
-            return bool(await client.exists(*keys))  # Redis keeps nothing that is empty
+        try:
+            async with Redis.from_url(self.redis_url) as client:
+                return bool(await client.exists(*keys))  # Redis keeps nothing that is empty
+        except BrokenError:
+            return True  # for all that is known: a cut meets whoever is connected
 
     def _start(self, role: str, address: str) -> Member:
         other = f"127.0.0.1:{free_port()}"

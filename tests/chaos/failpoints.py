@@ -1,4 +1,4 @@
-"""Failpoints: at which step of an upload's life something goes wrong, and what. The product knows nothing of them.
+"""Failpoints: what makes something go wrong at a step of `tests.chaos.points`. The product knows nothing of them.
 
 A process of `tests.chaos.process` has its ports wrapped. What a file in the folder names goes wrong once in the whole
 fleet, in the process that gets there first, which removes the file: it is the mark that it happened, too.
@@ -12,10 +12,9 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -24,111 +23,8 @@ from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 
 from mediafleet_core.media_types import MediaKind
-from mediafleet_core.processing import DEFAULT_SIZES
 from mediafleet_core.queue import ACTOR_NAME, DramatiqQueue, queue_name
-from tests.fleet import GATEWAY, WORKER
-
-
-class Port(StrEnum):
-    """What a step goes to."""
-
-    LEDGER = "ledger"
-    STORE = "store"
-    BELLS = "bells"
-    SANDBOX = "sandbox"
-
-
-class Sent(StrEnum):
-    """How the client sends the file: in one call, in parts and a rest, in parts alone."""
-
-    WHOLE = "whole"
-    PARTS = "parts"
-    EVEN = "even"
-
-
-class Fault(StrEnum):
-    """What goes wrong: before the step, or when it is done but nobody has heard of it yet."""
-
-    KILL = "kill"
-    """SIGKILL of the process that is at the step."""
-    THRICE = "thrice"
-    """Three deliveries, a step of the ledger under one name: before means all at once, after means two late repeats."""
-    PAUSE = "pause"
-    """SIGSTOP of that process; it wakes up when others have done the work."""
-    CUT = "cut"
-    """Every connection to Redis breaks; a step of the ledger whose answer was lost is repeated, as the client does."""
-    OUTAGE = "outage"
-    """SIGKILL of Redis, which is back after longer than the client's repeats take."""
-
-
-class Side(StrEnum):
-    """Where the fault is, seen from the step."""
-
-    BEFORE = "before"
-    AFTER = "after"
-
-
-class Point(NamedTuple):
-    """A step: who takes it, by which method of which port, with which arguments."""
-
-    name: str
-    role: str
-    port: Port
-    method: str
-    sent: Sent = Sent.WHOLE
-    which: Callable[..., bool] = lambda *_, **__: True
-
-    @property
-    def faults(self) -> list[Fault]:
-        """Those that mean something here."""
-        delivered = self.port is not Port.SANDBOX and self.method != "read"
-        return [fault for fault in Fault if delivered or fault is not Fault.THRICE]
-
-
-class Armed(msgspec.Struct, frozen=True):
-    """What shall go wrong."""
-
-    point: str
-    side: Side
-    fault: Fault
-
-
-def _key_ends(text: str) -> Callable[..., bool]:
-    return lambda key, *_, **__: text in key
-
-
-def _last(is_last: bool) -> Callable[..., bool]:
-    return lambda *_, last=False, **__: last is is_last
-
-
-POINTS = (
-    Point("create and open", GATEWAY, Port.LEDGER, "create_open"),
-    Point("put original", GATEWAY, Port.STORE, "put"),
-    Point("finish", GATEWAY, Port.LEDGER, "finish"),
-    Point("create", GATEWAY, Port.LEDGER, "create", Sent.PARTS),
-    Point("open", GATEWAY, Port.LEDGER, "open_write", Sent.PARTS),
-    Point("begin multipart", GATEWAY, Port.STORE, "begin_multipart", Sent.PARTS),
-    Point("attach multipart", GATEWAY, Port.LEDGER, "attach_multipart", Sent.PARTS),
-    Point("put part", GATEWAY, Port.STORE, "put_part", Sent.PARTS),
-    Point("record part", GATEWAY, Port.LEDGER, "record_part", Sent.PARTS, _last(False)),
-    Point("record last part", GATEWAY, Port.LEDGER, "record_part", Sent.PARTS, _last(True)),
-    Point("seal", GATEWAY, Port.LEDGER, "seal", Sent.EVEN),
-    Point("complete multipart", GATEWAY, Port.STORE, "complete_multipart", Sent.PARTS),
-    Point("finish parts", GATEWAY, Port.LEDGER, "finish", Sent.PARTS),
-    Point("bell", GATEWAY, Port.BELLS, "ring"),
-    Point("claim", WORKER, Port.LEDGER, "claim"),
-    Point("fetch", WORKER, Port.STORE, "read"),
-    Point("process", WORKER, Port.SANDBOX, "run"),
-    *(
-        Point(f"put {size.name}", WORKER, Port.STORE, "put_file", which=_key_ends(f"/{size.name}."))
-        for size in DEFAULT_SIZES
-    ),
-    Point("renew", WORKER, Port.LEDGER, "renew"),
-    Point("commit", WORKER, Port.LEDGER, "commit"),
-    Point("put manifest", WORKER, Port.STORE, "put"),
-    Point("note manifest", WORKER, Port.LEDGER, "manifest_written"),
-)
-
+from tests.chaos.points import CHORES, POINTS, Armed, Fault, Point, Port, Side
 
 _SIGNALS = {Fault.KILL: signal.SIGKILL, Fault.PAUSE: signal.SIGSTOP}
 _UNHEARD = (Fault.CUT, Fault.OUTAGE)
@@ -172,12 +68,20 @@ class Failpoints:
         for path in self._folder.glob("*.json"):
             with suppress(FileNotFoundError):  # another process was faster
                 armed = msgspec.json.decode(path.read_bytes(), type=Armed)
-                (point,) = (point for point in POINTS if point.name == armed.point)
-                if (point.role, point.port, point.method) == (self._role, port, method) and point.which(
-                    *args, **kwargs
-                ):
+                point = _point(armed)
+                here = (point.role, point.port, point.method) == (self._role, port, method)
+                if here and point.which(*args, **kwargs):
                     return armed
         return None
+
+    def is_idle(self, armed: Armed) -> bool:
+        """Whether nothing is due yet for the step at which it shall happen."""
+        point = _point(armed)
+        if not point.waits_in:
+            return False
+        with redis.Redis.from_url(self._redis_url) as client:
+            seconds, micros = client.time()
+            return not client.zcount(f"mf:{point.waits_in}", "-inf", seconds * 1000 + micros // 1000)
 
     def happens(self) -> bool:
         """Whether it is this process that the fault strikes."""
@@ -199,6 +103,10 @@ class Failpoints:
                     client.client_kill_filter(_type=kind, skipme=True)
 
 
+def _point(armed: Armed) -> Point:
+    return next(point for point in (*POINTS, *CHORES) if point.name == armed.point)
+
+
 class _Wrapped:
     """A port whose steps may fail."""
 
@@ -207,14 +115,16 @@ class _Wrapped:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._target, name)
-        if not any((point.port, point.method) == (self._port, name) for point in POINTS):
+        if not any((point.port, point.method) == (self._port, name) for point in (*POINTS, *CHORES)):
             return found
         return partial(self._stream if name == "read" else self._step, name, found)
 
     async def _step(self, method: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         armed = self._points.armed(self._port, method, *args, **kwargs)
-        if armed is None or (method == "claim" and not await self._target.due()):  # type: ignore[attr-defined]
+        if armed is None:
             return await call(*args, **kwargs)
+        if self._points.is_idle(armed):  # not even tried, or what falls due just then would be done without the fault
+            return None if method == "claim" else []
         if "op" in inspect.signature(call).parameters:
             kwargs["op"] = kwargs.get("op") or uuid4().hex
         repeat = partial(call, *args, **kwargs)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.chaos.failpoints import Armed
+from tests.chaos.points import Armed
 from tests.fleet import Fleet
 
 PART = 512 << 10
@@ -19,6 +19,7 @@ _SETTINGS = {
     "MEDIAFLEET_BROKER_HEARTBEAT_TIMEOUT": "PT2S",
     "MEDIAFLEET_SWEEP_AGAIN_AFTER": "PT1.5S",
     "MEDIAFLEET_PART_BYTES": str(PART),
+    "MEDIAFLEET_WORKER_KINDS": "IMAGE",
     "MEDIAFLEET_JOB_LEASE": "PT1S",
     "MEDIAFLEET_JOB_RENEW_INTERVAL": "PT0.02S",  # so that even a short job is renewed
     "MEDIAFLEET_HOUSEKEEPING_INTERVAL": "PT0.1S",

@@ -13,7 +13,8 @@ import mediafleet_workers.main
 from mediafleet_core.ledger import LedgerSettings, connect
 from mediafleet_core.storage import open_store
 from mediafleet_workers.sandbox.sandbox import Sandbox
-from tests.chaos.failpoints import Failpoints, Port
+from tests.chaos.failpoints import Failpoints
+from tests.chaos.points import Port
 from tests.fleet import GATEWAY
 
 

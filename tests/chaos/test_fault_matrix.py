@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,23 +14,23 @@ from mediafleet import AsyncClient
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.events import StateChanged
 from mediafleet_core.identity import TenantId, UploadId
-from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.object_keys import ROOT, UploadKeys
 from mediafleet_core.ports import UploadFilter
 from mediafleet_core.processing import DEFAULT_SIZES
 from mediafleet_core.storage.local import LocalStore
 from mediafleet_core.uploads import State
 from mediafleet_core.usage import Stored
-from tests.chaos.failpoints import POINTS, Armed, Fault, Point, Port, Sent, Side
 from tests.chaos.fleet import PART, FaultyFleet
-from tests.intakes import local_store
+from tests.chaos.points import POINTS, Armed, Fault, Point, Port, Sent, Side
+from tests.chaos.remedy import remedy
+from tests.chaos.sending import send_twice
 from tests.pictures import scene
 from tests.waiting import eventually
 
-_OUTAGE = 1.0
-"""Seconds without Redis: the ledger's own repeats end before."""
-
-_SIZES = {Sent.WHOLE: 0, Sent.PARTS: 2 * PART + 100_001, Sent.EVEN: 3 * PART}
+_SIZES = {Sent.WHOLE: 0, Sent.PARTS: 2 * PART + 100_001, Sent.EVEN: 3 * PART, Sent.TWICE: 2 * PART + 100_001}
+_FIRST = PART + 50_000
+"""Bytes of the first of two streams."""
 
 
 _QUICK = (Fault.THRICE, Fault.CUT)
@@ -69,44 +69,6 @@ def picture(path: Path, sent: Sent) -> bytes:
     return content
 
 
-@pytest.fixture
-async def ledger(fleet: FaultyFleet) -> AsyncIterator[RedisLedger]:
-    """The fleet's, to look behind the scenes."""
-    fleet.mend_redis()
-    ledger = await connect(LedgerSettings(ledger_url=fleet.redis_url))
-    yield ledger
-    await ledger.close()
-
-
-@pytest.fixture
-async def store(fleet: FaultyFleet) -> AsyncIterator[LocalStore]:
-    """The fleet's."""
-    store = local_store(fleet.folder / "objects")
-    yield store
-    await store.close()
-
-
-async def remedy(fleet: FaultyFleet, ledger: RedisLedger, tenant: TenantId, fault: Fault, times: int) -> None:
-    """Returns when all has happened, and whoever shall come back is back."""
-
-    async def happened() -> bool:
-        fleet.mend()
-        return fleet.has_happened and len(fleet.fallen) == (times if fault is Fault.KILL else 0)
-
-    await eventually(happened, 30, f"{fault} to happen")
-    if fault is Fault.OUTAGE:
-        await asyncio.sleep(_OUTAGE)
-        fleet.mend_redis()
-
-    async def others_are_done() -> bool:
-        uploads = (await ledger.list(tenant, UploadFilter(), limit=10)).uploads
-        return any(upload.state.terminal for upload in uploads) and not await fleet.work_left()
-
-    if fault is Fault.PAUSE:
-        await eventually(others_are_done, 30, "the work to be done by others")
-        fleet.wake()
-
-
 @pytest.mark.parametrize(("point", "fault", "side", "times"), list(cases()))
 async def test_nothing_shows_of_a_fault(
     fleet: FaultyFleet,
@@ -124,10 +86,20 @@ async def test_nothing_shows_of_a_fault(
     start = await ledger.position()
     fleet.arm(Armed(point.name, side, fault), times)
     patience = 3 if fault is Fault.PAUSE else 60
-    async with AsyncClient(targets=fleet.gateways, token=fleet.token(tenant), timeout=patience) as client:
+    token, file = fleet.token(tenant), tmp_path / "picture.jpg"
+
+    async def others_are_done() -> bool:
+        uploads = (await ledger.list(tenant, UploadFilter(), limit=10)).uploads
+        return any(upload.state.terminal for upload in uploads) and not await fleet.work_left()
+
+    async with AsyncClient(targets=fleet.gateways, token=token, timeout=patience) as client:
+        if point.sent is Sent.TWICE:
+            sending = send_twice(client, fleet.gateways, token, file, content[:_FIRST], 60)
+        else:
+            sending = client.upload(file, wait=True, timeout=60)
         async with asyncio.TaskGroup() as both:
-            uploading = both.create_task(client.upload(tmp_path / "picture.jpg", wait=True, timeout=60))
-            both.create_task(remedy(fleet, ledger, tenant, fault, times))
+            uploading = both.create_task(sending)
+            both.create_task(remedy(fleet, fault, times, others_are_done))
         done = uploading.result()
         assert done.state == pb.UPLOAD_STATE_SUCCEEDED
         assert [event.WhichOneof("event") async for event in client.watch(done.upload_id)] == ["snapshot"]
