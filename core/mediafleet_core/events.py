@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -105,12 +106,24 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime
 
 
-WatchEvent = StateChanged | Deleted | ProgressMade | Snapshot | Heartbeat
+class Resumed(msgspec.Struct, frozen=True, kw_only=True):
+    """The watch stands and goes on behind its cursor; for the transport, and no message of its own."""
+
+    time: datetime
+
+
+WatchEvent = StateChanged | Deleted | ProgressMade | Snapshot | Heartbeat | Resumed
 """What a watcher receives."""
 
+_Event = TypeVar("_Event", bound=WatchEvent, covariant=True)
 
-class Message(NamedTuple):
-    """One message to a watcher: its cursor (None where it is no place to resume from) and the event."""
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Message(Generic[_Event]):
+    """One message: its cursor (None where it is no place to resume from) and the event.
+
+    Watchers of a process share it, so it is known by its identity: what the transport makes of it is made once.
+    """
 
     cursor: Cursor | None
-    event: WatchEvent
+    event: _Event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from datetime import timedelta
@@ -11,7 +12,17 @@ import pytest
 from redis.asyncio import Redis
 
 from mediafleet_core.errors import MediafleetError, Reason
-from mediafleet_core.events import Cursor, Deleted, Heartbeat, Message, ProgressMade, Snapshot, StateChanged
+from mediafleet_core.events import (
+    Cursor,
+    Deleted,
+    Heartbeat,
+    Message,
+    ProgressMade,
+    Resumed,
+    Snapshot,
+    StateChanged,
+    WatchEvent,
+)
 from mediafleet_core.failures import FailureCode
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
@@ -39,17 +50,17 @@ async def watching(ledger: RedisLedger) -> AsyncIterator[Watching]:
         yield watching
 
 
-def watch(watching: Watching, upload_id: UploadId, after: Cursor | None = None) -> AsyncIterator[Message]:
-    return watching.watch(upload_id, ANN, after=after, min_interval=timedelta(), heartbeat=LONG)
+def watch(watching: Watching, upload_id: UploadId, after: Cursor | None = None) -> AsyncIterator[Message[WatchEvent]]:
+    return watching.watch(upload_id, ANN, after=after, min_interval=timedelta())
 
 
-def states(messages: list[Message]) -> list[State]:
+def states(messages: list[Message[WatchEvent]]) -> list[State]:
     return [m.event.state for m in messages if isinstance(m.event, StateChanged)]
 
 
 async def test_a_snapshot_then_every_change_then_the_end(ledger: RedisLedger, watching: Watching) -> None:
     upload = await queued(ledger)
-    seen: list[Message] = []
+    seen: list[Message[WatchEvent]] = []
     async for message in watch(watching, upload.upload_id):
         seen.append(message)
         if isinstance(message.event, Snapshot):
@@ -66,7 +77,7 @@ async def test_a_snapshot_then_every_change_then_the_end(ledger: RedisLedger, wa
 
 async def test_a_watcher_is_told_of_the_bytes_that_the_record_has(ledger: RedisLedger, watching: Watching) -> None:
     upload = await created(ledger)
-    async with aclosing(watching.watch(upload.upload_id, ANN, min_interval=SOON, heartbeat=LONG)) as messages:
+    async with aclosing(watching.watch(upload.upload_id, ANN, min_interval=SOON)) as messages:
         await anext(messages)
         session = await ledger.open_write(upload.upload_id, ANN, 0)
         part = Part(number=1, offset=0, size=400, crc32c=1, etag="e")
@@ -97,7 +108,8 @@ async def test_every_cursor_resumes_without_loss_or_repeat(ledger: RedisLedger, 
             again = Cursor.decode(cursor.encode())
             assert again == cursor
             messages = [message async for message in watch(elsewhere, upload.upload_id, again)]
-            assert [m.cursor for m in messages] == [c for c, _ in history[position + 1 :]]
+            assert isinstance(messages[0].event, Resumed)
+            assert [m.cursor for m in messages[1:]] == [c for c, _ in history[position + 1 :]]
     await other.close()
 
 
@@ -127,16 +139,28 @@ async def test_a_deletion_is_the_last_message(ledger: RedisLedger, watching: Wat
 async def test_a_stranger_cannot_watch(ledger: RedisLedger, watching: Watching) -> None:
     upload = await queued(ledger)
     with pytest.raises(MediafleetError) as caught:
-        await anext(watching.watch(upload.upload_id, BOB, min_interval=SOON, heartbeat=LONG))
+        await anext(watching.watch(upload.upload_id, BOB, min_interval=SOON))
     assert caught.value.reason is Reason.UPLOAD_NOT_FOUND
 
 
-async def test_heartbeats_carry_the_cursor(ledger: RedisLedger, watching: Watching) -> None:
+async def test_heartbeats_carry_the_cursor(ledger: RedisLedger) -> None:
     upload = await queued(ledger)
-    async with aclosing(watching.watch(upload.upload_id, ANN, min_interval=SOON, heartbeat=SOON)) as messages:
-        snapshot, beat = await anext(messages), await anext(messages)
-    assert isinstance(beat.event, Heartbeat)
-    assert beat.cursor == snapshot.cursor
+    async with (
+        Watching(ledger, heartbeat=SOON) as watching,
+        aclosing(watching.watch(upload.upload_id, ANN, min_interval=SOON)) as messages,
+        aclosing(watching.watch(upload.upload_id, ANN, min_interval=SOON)) as beside,
+    ):
+        snapshot, beat, again = [await anext(messages) for _ in range(3)]
+        assert (type(beat.event), type(again.event)) == (Heartbeat, Heartbeat)
+        assert beat.cursor == snapshot.cursor == again.cursor
+        # It moves on with the log, so that a quiet watch resumes from where the process has read to.
+        await anext(beside)
+        await created(ledger, tenant=BOB)
+        position = await ledger.position()
+        async for message in messages:
+            assert isinstance(message.event, Heartbeat)
+            if message.cursor == position:
+                break
 
 
 async def test_many_uploads_snapshots_then_the_tail_of_what_belongs(ledger: RedisLedger, watching: Watching) -> None:
@@ -145,7 +169,7 @@ async def test_many_uploads_snapshots_then_the_tail_of_what_belongs(ledger: Redi
     elsewhere = UploadSpec(display_name="c", collection="other")
     await created(ledger, elsewhere)
     which = UploadFilter(collection="trip")
-    async with aclosing(watching.watch_many(ANN, which, min_interval=SOON, heartbeat=LONG)) as messages:
+    async with aclosing(watching.watch_many(ANN, which, min_interval=SOON)) as messages:
         first, beat = await anext(messages), await anext(messages)
         assert isinstance(first.event, Snapshot)
         assert (first.cursor, first.event.upload.upload_id) == (None, mine.upload_id)
@@ -156,16 +180,18 @@ async def test_many_uploads_snapshots_then_the_tail_of_what_belongs(ledger: Redi
     assert isinstance(change.event, StateChanged)
     assert (change.event.upload_id, change.event.state) == (mine.upload_id, State.CANCELLED)
     # Resuming from the heartbeat tells the same change, and only that.
-    async with aclosing(
-        watching.watch_many(ANN, which, after=beat.cursor, min_interval=SOON, heartbeat=SOON)
-    ) as messages:
-        again, then = await anext(messages), await anext(messages)
-    assert (again.cursor, type(then.event)) == (change.cursor, Heartbeat)
+    async with aclosing(watching.watch_many(ANN, which, after=beat.cursor, min_interval=SOON)) as messages:
+        stands, again = await anext(messages), await anext(messages)
+        assert (stands.cursor, type(stands.event), again.cursor) == (beat.cursor, Resumed, change.cursor)
+        last = await created(ledger)
+        told = await anext(messages)
+    assert isinstance(told.event, StateChanged)
+    assert told.event.upload_id == last.upload_id
 
 
 async def test_failure_codes_choose_among_the_changes_of_many(ledger: RedisLedger, watching: Watching) -> None:
     which = UploadFilter(failure_codes=frozenset({FailureCode.TIMED_OUT}))
-    async with aclosing(watching.watch_many(ANN, which, min_interval=SOON, heartbeat=LONG)) as messages:
+    async with aclosing(watching.watch_many(ANN, which, min_interval=SOON)) as messages:
         assert isinstance((await anext(messages)).event, Heartbeat)
         for code in (FailureCode.WORKER_CRASHED, FailureCode.TIMED_OUT):
             upload = await queued(ledger)
@@ -185,9 +211,7 @@ async def test_an_old_cursor_of_many_gets_snapshots(
     await redis_client.xtrim("mf:events", maxlen=1)
     await redis_client.xtrim("mf:events", maxlen=0)
     await created(ledger)
-    async with aclosing(
-        watching.watch_many(ANN, UploadFilter(), after=old, min_interval=SOON, heartbeat=SOON)
-    ) as messages:
+    async with aclosing(watching.watch_many(ANN, UploadFilter(), after=old, min_interval=SOON)) as messages:
         events = [type((await anext(messages)).event) for _ in range(4)]
     assert events == [Snapshot, Snapshot, Snapshot, Heartbeat]
 
@@ -200,22 +224,22 @@ async def test_a_watcher_far_behind_gets_snapshots_instead_of_the_whole_log(ledg
     mine = await created(ledger)
     async with (
         Watching(ledger, most_replayed=3) as watching,
-        aclosing(watching.watch_many(ANN, UploadFilter(), after=old, min_interval=SOON, heartbeat=LONG)) as messages,
+        aclosing(watching.watch_many(ANN, UploadFilter(), after=old, min_interval=SOON)) as messages,
     ):
-        first, second, beat = [await anext(messages) for _ in range(3)]
-    assert [type(message.event) for message in (first, second, beat)] == [Snapshot, Snapshot, Heartbeat]
+        stands, first, second, beat = [await anext(messages) for _ in range(4)]
+    assert [type(message.event) for message in (stands, second, beat)] == [Resumed, Snapshot, Heartbeat]
     assert isinstance(first.event, Snapshot)
     assert first.event.upload.upload_id == mine.upload_id
 
 
 async def test_a_gap_is_filled_from_the_ledger(ledger: RedisLedger, watching: Watching) -> None:
     upload = await queued(ledger)
-    seen: list[Message] = []
+    seen: list[Message[WatchEvent]] = []
     async for message in watch(watching, upload.upload_id):
         seen.append(message)
         if isinstance(message.event, Snapshot):
             claim = await claimed(ledger)
-            for boxes in watching._of_upload.values():  # what a full mailbox does
+            for boxes in watching._reader._boxes.values():  # what a full mailbox does
                 for box in boxes:
                     box.lose()
             await ledger.commit(upload.upload_id, claim.fence, outcome())
@@ -234,7 +258,7 @@ class EndsMeanwhile:
 
     async def history(self, upload_id: UploadId, tenant: TenantId) -> History:
         await self._ledger.cancel(upload_id, tenant, "")
-        await self.box(upload_id).wait(10)
+        await asyncio.wait_for(self.box(upload_id).wait(), 10)
         return await self._ledger.history(upload_id, tenant)
 
 
@@ -242,7 +266,7 @@ async def test_what_ends_before_its_snapshot_ends_the_watch(ledger: RedisLedger)
     upload = await created(ledger)
     ends = EndsMeanwhile(ledger)
     async with Watching(cast("RedisLedger", ends)) as watching:
-        ends.box = lambda upload_id: next(iter(watching._of_upload[upload_id]))
+        ends.box = lambda upload_id: next(iter(watching._reader._boxes["upload", upload_id]))
         seen = [message async for message in watch(watching, upload.upload_id)]
     (only,) = seen
     assert isinstance(only.event, Snapshot)

@@ -57,6 +57,11 @@ class Reading(LedgerBase):
         more = await self._ids(index, which, after, oldest_first, limit=1)
         return Page(tuple(found), after if more else "", exact)
 
+    async def tenants(self) -> Sequence[TenantId]:
+        """Every tenant that ever had an upload."""
+        async with self._connection.guarded() as redis:
+            return sorted(await redis.smembers(self._connection.key("tenants")))
+
     async def usage(self, tenant: TenantId, collection: str = "") -> Usage:
         """What a tenant, or one of its collections, has stored."""
         key = self._connection.key(f"usage:{tenant}" + (f"/{collection}" if collection else ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -76,6 +76,9 @@ class ReadingLedger(Protocol):
 
         `total` is exact for at most one restriction besides time, and an upper bound otherwise.
         """
+
+    async def tenants(self) -> Sequence[TenantId]:
+        """Every tenant that ever had an upload, by name."""
 
     async def usage(self, tenant: TenantId, collection: str = "") -> Usage:
         """Bytes and objects of a tenant, or of one of its collections."""

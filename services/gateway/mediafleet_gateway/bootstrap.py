@@ -30,6 +30,7 @@ from mediafleet_gateway.settings import GatewaySettings
 from mediafleet_gateway.uploads import Uploads
 from mediafleet_gateway.usage import StorageProbe, UsageService
 from mediafleet_gateway.watches import Watches
+from mediafleet_gateway.wire import Wire
 from mediafleet_gateway.writes import Writes
 
 
@@ -72,7 +73,7 @@ class UploadService(Writes, Direct, Uploads, Watches):
         Writes.__init__(self, intake, settings.gateway.limits_of, admission, drain)
         Direct.__init__(self, intake.direct, settings.gateway.limits_of)
         Uploads.__init__(self, ledger, store, lifecycle)
-        Watches.__init__(self, ledger, watching, drain, heartbeat=settings.gateway.watch_heartbeat)
+        Watches.__init__(self, watching, Wire(ledger, settings.gateway.watch_heartbeat), drain)
 
 
 async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> Gateway:
@@ -95,7 +96,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
         resources.push_async_callback(lifecycle.settled)
         batching = Batching(ledger, queue, max_attempts=settings.intake.max_attempts)
         resources.push_async_callback(batching.settled)
-        watching = Watching(ledger)
+        watching = Watching(ledger, heartbeat=settings.gateway.watch_heartbeat)
         drain = Drain()
         admission = Admission(
             settings.gateway.max_uploads,

@@ -128,7 +128,9 @@ def failure_to_proto(failure: Failure | None, *, stored: bool) -> pb.Failure | N
     )
 
 
-def event_to_proto(message: events.Message, heartbeat: timedelta, upload: Upload | None = None) -> pb.UploadEvent:
+def event_to_proto(
+    message: events.Message[events.WatchEvent], heartbeat: timedelta, upload: Upload | None = None
+) -> pb.UploadEvent:
     """One message to a watcher; `upload` is the record that goes with a state change."""
     event = message.event
     made = pb.UploadEvent(
@@ -137,11 +139,12 @@ def event_to_proto(message: events.Message, heartbeat: timedelta, upload: Upload
     match event:
         case events.Snapshot():
             made.upload_id, made.sequence = event.upload.upload_id, event.upload.sequence
+            made.tenant = event.upload.tenant
             made.snapshot.CopyFrom(upload_to_proto(event.upload))
         case events.Heartbeat():
             made.heartbeat.CopyFrom(pb.Heartbeat(interval=duration(heartbeat)))
-        case _:
-            made.upload_id, made.sequence = event.upload_id, event.sequence
+        case events.About():
+            made.upload_id, made.sequence, made.tenant = event.upload_id, event.sequence, event.tenant
     match event:
         case events.StateChanged():
             made.state_changed.CopyFrom(

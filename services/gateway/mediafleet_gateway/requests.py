@@ -124,6 +124,16 @@ def time_range(fields: Fields, path: str, between: pb.TimeRange) -> tuple[dateti
     return start, end
 
 
+def watch_filter(message: pb.UploadFilter) -> UploadFilter:
+    """Which uploads a watch is about: by what never changes and every event tells. Raises FIELD_INVALID."""
+    fields = Fields()
+    for field, _ in message.ListFields():
+        unfit = field.name in {"labels", "create_time_range", "text"}
+        fields.require(not unfit, f"filter.{field.name}", "must be empty in a watch; list uploads by it")
+    fields.check()
+    return filter_from_proto(message)
+
+
 def watch_position(
     request: pb.WatchUploadRequest | pb.WatchUploadsRequest | batches_pb2.WatchBatchRequest,
     interval: timedelta = _DEFAULT_INTERVAL,

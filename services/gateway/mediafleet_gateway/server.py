@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
@@ -86,7 +88,7 @@ def make_server(
     options = (*_OPTIONS, ("grpc.so_reuseport", int(shared_port)))
     server = grpc.aio.server(interceptors=interceptors, options=options)
     uploads_pb2_grpc.add_UploadServiceServicer_to_server(servicers.uploads, server)
-    server.add_registered_method_handlers("mediafleet.v1.UploadService", {"WriteUpload": _zero_copy(servicers.uploads)})
+    server.add_registered_method_handlers("mediafleet.v1.UploadService", _by_hand(servicers.uploads))
     usage_pb2_grpc.add_UsageServiceServicer_to_server(servicers.usage, server)
     batches_pb2_grpc.add_BatchServiceServicer_to_server(servicers.batches, server)
     fleet_pb2_grpc.add_FleetServiceServicer_to_server(servicers.fleet, server)
@@ -95,10 +97,19 @@ def make_server(
     return server
 
 
-def _zero_copy(uploads: UploadServiceServicer) -> Handler:
-    """Takes the place of the generated handler, whose parser copies the content twice."""
-    return grpc.stream_unary_rpc_method_handler(
+def _by_hand(uploads: UploadServiceServicer) -> dict[str, Handler]:
+    """Take the place of generated handlers: their parser copies content twice, their serializer works per watcher."""
+    write = grpc.stream_unary_rpc_method_handler(
         uploads.WriteUpload,
         request_deserializer=frames.parse,
         response_serializer=uploads_pb2.WriteUploadResponse.SerializeToString,
     )
+    return {
+        "WriteUpload": write,
+        "WatchUpload": _writing_bytes(uploads.WatchUpload, uploads_pb2.WatchUploadRequest),
+        "WatchUploads": _writing_bytes(uploads.WatchUploads, uploads_pb2.WatchUploadsRequest),
+    }
+
+
+def _writing_bytes(method: Callable[..., Any], request: type[Message]) -> Handler:
+    return grpc.unary_stream_rpc_method_handler(method, request_deserializer=request.FromString)

@@ -3,81 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer
-from mediafleet_core.errors import MediafleetError
-from mediafleet_core.events import Message, Snapshot, StateChanged
-from mediafleet_core.ports import Ledger
-from mediafleet_core.uploads import Upload
+from mediafleet_core.events import Message, Resumed, StateChanged, WatchEvent
 from mediafleet_core.watching import Watching
 from mediafleet_gateway import metrics, requests
-from mediafleet_gateway.auth import caller
-from mediafleet_gateway.convert import event_to_proto
+from mediafleet_gateway.auth import Scope, caller
 from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.interceptors.around import Context
+from mediafleet_gateway.wire import Wire
 
 
 class Watches(UploadServiceServicer):
     """WatchUpload and WatchUploads: core's messages as they travel. The drain ends both from outside."""
 
-    def __init__(self, ledger: Ledger, watching: Watching, drain: Drain, *, heartbeat: timedelta) -> None:
-        """`heartbeat` is the time between two signs of life."""
-        self._ledger = ledger
+    def __init__(self, watching: Watching, wire: Wire, drain: Drain) -> None:
+        """`wire` makes bytes of messages, which the server passes through."""
         self._watching = watching
+        self._wire = wire
         self._drain = drain
-        self._heartbeat = heartbeat
 
-    def WatchUpload(self, request: pb.WatchUploadRequest, context: Context) -> AsyncIterator[pb.UploadEvent]:
+    async def WatchUpload(  # type: ignore[override]
+        self, request: pb.WatchUploadRequest, context: Context
+    ) -> None:
         """Ends after the terminal message."""
         after, interval = requests.watch_position(request)
-        messages = self._watching.watch(
-            requests.upload_id(request.upload_id),
-            caller().tenant,
-            after=after,
-            min_interval=interval,
-            heartbeat=self._heartbeat,
-        )
-        return self._events(messages, resumes=bool(request.after_cursor))
+        upload_id = requests.upload_id(request.upload_id)
+        messages = self._watching.watch(upload_id, caller().tenant, after=after, min_interval=interval)
+        await self._send(messages, context, resumes=bool(request.after_cursor))
 
-    def WatchUploads(self, request: pb.WatchUploadsRequest, context: Context) -> AsyncIterator[pb.UploadEvent]:
+    async def WatchUploads(  # type: ignore[override]
+        self, request: pb.WatchUploadsRequest, context: Context
+    ) -> None:
         """Ends when the client leaves."""
         after, interval = requests.watch_position(request)
-        messages = self._watching.watch_many(
-            caller().tenant,
-            requests.filter_from_proto(request.filter),
-            after=after,
-            min_interval=interval,
-            heartbeat=self._heartbeat,
-        )
-        return self._events(messages, resumes=bool(request.after_cursor))
+        which = requests.watch_filter(request.filter)
+        if request.all_tenants:
+            caller().require(Scope.ADMIN)
+        tenant = None if request.all_tenants else caller().tenant
+        messages = self._watching.watch_many(tenant, which, after=after, min_interval=interval)
+        await self._send(messages, context, resumes=bool(request.after_cursor))
 
-    async def _events(self, messages: AsyncGenerator[Message, None], *, resumes: bool) -> AsyncIterator[pb.UploadEvent]:
+    async def _send(
+        self, messages: AsyncGenerator[Message[WatchEvent], None], context: Context, *, resumes: bool
+    ) -> None:
         with self._counted():
-            async with aclosing(messages) as stream:
-                async for message in stream:
+            async with aclosing(messages):
+                async for message in messages:
                     if resumes:
                         resumes = False
-                        outcome = "snapshot" if isinstance(message.event, Snapshot) else "resumed"
+                        outcome = "resumed" if isinstance(message.event, Resumed) else "snapshot"
                         metrics.WATCH_RESUMES.labels(outcome).inc()
+                    if isinstance(message.event, Resumed):
+                        # The client learns that it is served, though there may be nothing to tell for long.
+                        await context.send_initial_metadata(())
+                        continue
                     if isinstance(message.event, StateChanged):
                         metrics.WATCH_LAG.observe(_age(message.event.time))
-                    upload = await self._final_record(message)
-                    yield event_to_proto(message, self._heartbeat, upload)
-
-    async def _final_record(self, message: Message) -> Upload | None:
-        """The record behind a terminal change, unless it went on since."""
-        event = message.event
-        if not isinstance(event, StateChanged) or not event.state.terminal:
-            return None
-        try:
-            upload = await self._ledger.get(event.upload_id, event.tenant)
-        except MediafleetError:
-            return None
-        return upload if upload.sequence == event.sequence else None
+                    await context.write(await self._wire.of(message))
+                    del message  # what is made of it goes with the last watcher that has it
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

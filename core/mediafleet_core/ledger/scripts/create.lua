@@ -39,6 +39,7 @@ set(r, 'stage', 'receiving')
 set(r, 'next_number', 1)
 reserve(r, A.reserve)
 index(r)
+redis.call('SADD', P .. 'tenants', A.field.tenant)
 count_in_batch(r, nil, 'RECEIVING')
 redis.call('ZADD', P .. 'expiry', int(now + A.expires_in), r.id)
 if request then redis.call('HSET', request, 'id', r.id, 'digest', A.digest) end
