@@ -208,9 +208,12 @@ class AsyncClient:
         *,
         after_cursor: str = "",
         min_interval: timedelta | None = None,
+        all_tenants: bool = False,
     ) -> AsyncGenerator[pb.UploadEvent, None]:
         """Events of all uploads that match, those to come included, until the caller ends it.
 
+        `filter` may name kinds, a collection, a batch, and states, which choose among events. With `all_tenants`, for
+        which the scope `admin` is needed, uploads of every tenant; `event.tenant` tells whose.
         `event.WhichOneof("event")` is as in `watch`, or `heartbeat`. Snapshots come first and the first heartbeat ends
         them; each heartbeat carries a cursor worth keeping.
         """
@@ -218,7 +221,9 @@ class AsyncClient:
         events = resumed(
             self._gateways,
             lambda gateway, cursor: gateway.uploads.WatchUploads(
-                pb.WatchUploadsRequest(filter=filter, after_cursor=cursor, min_interval=interval),
+                pb.WatchUploadsRequest(
+                    filter=filter, after_cursor=cursor, min_interval=interval, all_tenants=all_tenants
+                ),
                 metadata=self._gateways.metadata,
             ),
             after_cursor,

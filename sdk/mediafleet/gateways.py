@@ -25,7 +25,7 @@ Response = TypeVar("Response", bound=Message)
 Token = str | Callable[[], str]
 
 logger = logging.getLogger("mediafleet")
-"""Tells each try that failed because no gateway answered, at INFO."""
+"""Tells at INFO each try that failed because no gateway answered, and each watch that goes on elsewhere."""
 
 _OPTIONS = [
     # A connection that died silently is noticed within 30 s, and a lost gateway is sought again within 2 s.
@@ -45,14 +45,14 @@ class Gateway:
 
     def __init__(self, target: str, credentials: grpc.ChannelCredentials | None) -> None:
         """`target` is `host:port`, or `https://host:port` for TLS with the system's certificates."""
-        self._address = target.removeprefix("https://").removeprefix("http://").rstrip("/")
+        self.address = target.removeprefix("https://").removeprefix("http://").rstrip("/")
         if credentials is None and target.startswith("https://"):
             credentials = grpc.ssl_channel_credentials()
         self._credentials = credentials
         if credentials is None:
-            self._channel = grpc.aio.insecure_channel(self._address, options=_OPTIONS)
+            self._channel = grpc.aio.insecure_channel(self.address, options=_OPTIONS)
         else:
-            self._channel = grpc.aio.secure_channel(self._address, credentials, options=_OPTIONS)
+            self._channel = grpc.aio.secure_channel(self.address, credentials, options=_OPTIONS)
         self.uploads: UploadServiceAsyncStub = UploadServiceStub(self._channel)
         self.usage: UsageServiceAsyncStub = UsageServiceStub(self._channel)
         self.fleet: FleetServiceAsyncStub = FleetServiceStub(self._channel)
@@ -63,9 +63,9 @@ class Gateway:
         """For WriteUpload alone, on gRPC's threads: there `grpc.aio` tells every refusal in mid-stream as INTERNAL."""
         if self._writing is None:
             if self._credentials is None:
-                self._writing = grpc.insecure_channel(self._address, options=_OPTIONS)
+                self._writing = grpc.insecure_channel(self.address, options=_OPTIONS)
             else:
-                self._writing = grpc.secure_channel(self._address, self._credentials, options=_OPTIONS)
+                self._writing = grpc.secure_channel(self.address, self._credentials, options=_OPTIONS)
         return UploadServiceStub(self._writing)
 
     async def close(self) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
 
 import grpc
 
 from mediafleet.errors import DeadlineExceeded, from_rpc_error
-from mediafleet.gateways import Gateway, Gateways
+from mediafleet.gateways import Gateway, Gateways, logger
 from mediafleet.v1.uploads_pb2 import UploadEvent
 
 LONGEST_SILENCE = 45.0
 """Seconds without a message, three heartbeats long, after which a stream is given up as dead."""
+
+RESUMED = ("mediafleet-watch", "resumed")
+"""Header of a watch that goes on behind the cursor that it was given."""
 
 Request = TypeVar("Request")
 
@@ -25,10 +29,18 @@ async def resumed(
 ) -> AsyncGenerator[UploadEvent, None]:
     """Every event, heartbeats too, until a stream ends with OK; `open_stream` takes a gateway and a cursor."""
     patience = gateways.patience()
+    lost: float | None = None
     while True:
         gateway = gateways.current
         call = open_stream(gateway, cursor)
         try:
+            async with asyncio.timeout(LONGEST_SILENCE):
+                headers = await call.initial_metadata()
+            if RESUMED in tuple(headers):  # though there may be nothing to tell for long
+                patience.renew()
+                if lost is not None:
+                    logger.info("the watch goes on at %s after %.3f s", gateway.address, time.monotonic() - lost)
+                    lost = None
             while True:
                 async with asyncio.timeout(LONGEST_SILENCE):
                     event = await call.read()
@@ -44,5 +56,6 @@ async def resumed(
             error = DeadlineExceeded(f"the gateway was silent for {LONGEST_SILENCE:g} seconds")
         finally:
             call.cancel()
+        lost = lost or time.monotonic()
         gateways.leave(gateway, error)
         await patience.bear(error)

@@ -77,7 +77,7 @@ async def test_what_does_not_pass_is_raised(gateway: ScriptedGateway, client: As
 
 async def test_many_are_watched_with_heartbeats(gateway: ScriptedGateway, client: AsyncClient) -> None:
     gateway.streams.extend([[SNAPSHOT, BEAT, LOST], [ENDED]])
-    assert [event async for event in client.watch_many(UploadFilter(text="x"))] == [SNAPSHOT, BEAT, ENDED]
+    assert [event async for event in client.watch_many(UploadFilter(collection="x"))] == [SNAPSHOT, BEAT, ENDED]
     assert gateway.called("WatchUpload") == ["", "2"]
 
 

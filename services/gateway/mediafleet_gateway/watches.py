@@ -17,6 +17,8 @@ from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.interceptors.around import Context
 from mediafleet_gateway.wire import Wire
 
+_RESUMED = (("mediafleet-watch", "resumed"),)
+
 
 class Watches(UploadServiceServicer):
     """WatchUpload and WatchUploads: core's messages as they travel. The drain ends both from outside."""
@@ -60,7 +62,7 @@ class Watches(UploadServiceServicer):
                         metrics.WATCH_RESUMES.labels(outcome).inc()
                     if isinstance(message.event, Resumed):
                         # The client learns that it is served, though there may be nothing to tell for long.
-                        await context.send_initial_metadata(())
+                        await context.send_initial_metadata(_RESUMED)
                         continue
                     if isinstance(message.event, StateChanged):
                         metrics.WATCH_LAG.observe(_age(message.event.time))
