@@ -19,6 +19,9 @@ import grpc
 
 from mediafleet.v1 import uploads_pb2 as pb
 
+EVERYTHING = "*"
+"""In the place of an id: all uploads of the tenant."""
+
 SERVICE = "/mediafleet.v1.UploadService/"
 OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),
@@ -62,7 +65,7 @@ class Watchers:
 
 def _open(channel: grpc.aio.Channel, upload_id: str) -> grpc.aio.UnaryStreamCall[pb.WatchUploadRequest, bytes]:
     name, request = "WatchUpload", pb.WatchUploadRequest(upload_id=upload_id).SerializeToString()
-    if upload_id == "*":
+    if upload_id == EVERYTHING:
         name, request = "WatchUploads", pb.WatchUploadsRequest().SerializeToString()
     return channel.unary_stream(SERVICE + name)(request)
 

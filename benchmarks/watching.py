@@ -14,20 +14,18 @@ import json
 import os
 import platform
 import random
-import signal
 import statistics
-import sys
 import time
-from asyncio.subprocess import PIPE, Process
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 import click
 
 from benchmarks.servers import Server, bench
+from benchmarks.watch_clients import EVERYTHING
+from benchmarks.watcher_processes import Clients, watchers
 from mediafleet_core.identity import TenantId
 from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
 from mediafleet_core.ports import Claim
@@ -39,57 +37,19 @@ LEASE = timedelta(hours=1)
 PROCESSES = 2
 """Of watchers; the machine is theirs too."""
 
-MAILFUL = 3.0
-"""Seconds in which the mail of a watcher that has stopped reading fills every buffer on its way."""
+SETTLING = 3.0
+"""Seconds in which all uploads have begun, and the mail of who has stopped reading fills the buffers on its way."""
 
 
-class Clients:
-    """Processes of watchers: `benchmarks.watch_clients`."""
+class Size(NamedTuple):
+    """Of a run, as the command line says."""
 
-    def __init__(self, processes: Sequence[Process], opened: int, refused: Counter[str], seconds: float) -> None:
-        self.opened, self.refused, self.seconds = opened, refused, seconds
-        self._processes = processes
-
-    async def collect(self, seconds: float) -> list[float]:
-        """Milliseconds from the write to the client of all progress in so many seconds."""
-        await self._tell()
-        await asyncio.sleep(seconds)
-        await self._tell()
-        return [age / 1000 for process in self._processes for age in await _line(process)]
-
-    def stop_reading(self) -> None:
-        """SIGSTOP."""
-        for process in self._processes:
-            process.send_signal(signal.SIGSTOP)
-
-    async def _tell(self) -> None:
-        for process in self._processes:
-            assert process.stdin
-            process.stdin.write(b"\n")
-            await process.stdin.drain()
-
-
-async def _line(process: Process) -> Any:
-    assert process.stdout
-    return json.loads(await process.stdout.readline())
-
-
-@asynccontextmanager
-async def watchers(gateway: Server, ids: Sequence[str], connections: int, processes: int) -> AsyncIterator[Clients]:
-    """One for each id, opened in one burst."""
-    command = [sys.executable, "-m", "benchmarks.watch_clients", gateway.address, str(connections)]
-    started: list[Process] = []
-    try:
-        for number in range(processes):
-            arguments = [*command, *ids[number::processes]]
-            started.append(await asyncio.create_subprocess_exec(*arguments, stdin=PIPE, stdout=PIPE, limit=1 << 26))
-        told = [await _line(process) for process in started]
-        refused = sum((Counter(each["refused"]) for each in told), Counter[str]())
-        yield Clients(started, sum(each["opened"] for each in told), refused, max(each["seconds"] for each in told))
-    finally:
-        for process in started:
-            process.kill()
-            await process.wait()
+    watchers: int
+    connections: int
+    uploads: int
+    seconds: float
+    stopped: int
+    burst: int
 
 
 async def _write(ledger: RedisLedger, claim: Claim) -> None:
@@ -114,6 +74,19 @@ class Heard(NamedTuple):
     cpu: float
 
 
+class Figures(NamedTuple):
+    """Of one run; memory is the growth of what is resident, in bytes for each watcher."""
+
+    memory: float
+    alone: Heard
+    beside: Heard
+    stopped_memory: float
+    asked: int
+    opened: int
+    refused: dict[str, int]
+    seconds: float
+
+
 async def _listen(gateway: Server, clients: Clients, seconds: float) -> Heard:
     before = gateway.cpu()
     ages = await clients.collect(seconds)
@@ -122,42 +95,64 @@ async def _listen(gateway: Server, clients: Clients, seconds: float) -> Heard:
     return Heard(len(ages), statistics.median(ages), p99, max(ages), 1e6 * spent / len(ages))
 
 
-async def measure(gateway: Server, redis_url: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The figures, by name."""
-    count, seconds = options["watchers"], options["seconds"]
-    figures: dict[str, Any] = {}
+async def _claims(ledger: RedisLedger, uploads: int) -> list[Claim]:
+    """Uploads that run."""
+    claims = []
+    for _ in range(uploads):
+        await queued(ledger, SPEC, LOCAL)
+        claims.append(await claimed(ledger, LEASE))
+    return claims
+
+
+async def measure(gateway: Server, redis_url: str, size: Size) -> Figures:
+    """One run."""
     async with AsyncExitStack() as stack:
         ledger = await connect(LedgerSettings(ledger_url=redis_url))
         stack.push_async_callback(ledger.close)
-        claims = []
-        for _ in range(options["uploads"]):
-            await queued(ledger, SPEC, LOCAL)
-            claims.append(await claimed(ledger, LEASE))
-        ids = [claim.upload.upload_id for claim in claims]
+        claims = await _claims(ledger, size.uploads)
 
         def each(total: int) -> list[str]:
-            return [ids[number % len(ids)] for number in range(total)]
+            return [claims[number % len(claims)].upload.upload_id for number in range(total)]
 
         async with watchers(gateway, each(100), 1, PROCESSES):
             pass  # what is loaded or allocated once for all
         empty = gateway.memory()
-        connections = options["connections"] // PROCESSES
-        clients = await stack.enter_async_context(watchers(gateway, each(count), connections, PROCESSES))
-        figures["memory"] = (gateway.memory() - empty) / count
-        writing = [asyncio.create_task(_write(ledger, claim)) for claim in claims]
-        stack.callback(lambda: [task.cancel() for task in writing])
-        await asyncio.sleep(2)
-        figures["alone"] = (await _listen(gateway, clients, seconds))._asdict()
-        async with watchers(gateway, ["*"] * options["stopped"], 1, 1) as stopped:
-            stopped.stop_reading()
-            await asyncio.sleep(MAILFUL)
-            before = gateway.memory()
-            figures["beside"] = (await _listen(gateway, clients, seconds))._asdict()
-            figures["stopped_memory"] = (gateway.memory() - before) / options["stopped"]
-        figures["memory_after"] = (gateway.memory() - empty) / count
-    async with watchers(gateway, each(options["burst"]), 10, PROCESSES) as crowd:
-        figures["burst"] = {"opened": crowd.opened, "refused": crowd.refused, "seconds": crowd.seconds}
-    return figures
+        opening = watchers(gateway, each(size.watchers), size.connections // PROCESSES, PROCESSES)
+        async with opening as clients, asyncio.TaskGroup() as writing:
+            memory = (gateway.memory() - empty) / size.watchers
+            tasks = [writing.create_task(_write(ledger, claim)) for claim in claims]
+            await asyncio.sleep(SETTLING)
+            alone = await _listen(gateway, clients, size.seconds)
+            async with watchers(gateway, [EVERYTHING] * size.stopped, 1, 1) as stopped:
+                stopped.stop_reading()
+                await asyncio.sleep(SETTLING)
+                before = gateway.memory()
+                beside = await _listen(gateway, clients, size.seconds)
+                stopped_memory = (gateway.memory() - before) / size.stopped
+            for task in tasks:
+                task.cancel()
+    async with watchers(gateway, each(size.burst), 10, PROCESSES) as crowd:
+        return Figures(
+            memory, alone, beside, stopped_memory, size.burst, crowd.opened, dict(crowd.refused), crowd.seconds
+        )
+
+
+def rows(size: Size, went: Figures) -> Iterator[str]:
+    """A table."""
+    yield "| what | figure | goal |"
+    yield "|---|---|---|"
+    for name, heard in (("", went.alone), (f", beside {size.stopped} that do not read", went.beside)):
+        yield (
+            f"| {size.watchers} watchers, {size.uploads} uploads at 1 Hz{name}: from write to client | median "
+            f"{heard.median:.1f} ms, p99 {heard.p99:.1f} ms, most {heard.most:.1f} ms | p99 20 ms |"
+        )
+        yield f"| gateway CPU for each of {heard.deliveries} deliveries{name} | {heard.cpu:.0f} us | 100 us |"
+    yield f"| memory for each watcher | {went.memory / 1024:.1f} KiB | 30 KiB |"
+    yield f"| growth for each that does not read, in {size.seconds:g} s | {went.stopped_memory / 1024:.1f} KiB | 0 |"
+    yield (
+        f"| {went.asked} opened in a burst | {went.opened} had their snapshot after {went.seconds:.1f} s, "
+        f"refused: {went.refused or 'none'} | none refused |"
+    )
 
 
 @click.command()
@@ -168,18 +163,17 @@ async def measure(gateway: Server, redis_url: str, options: dict[str, Any]) -> d
 @click.option("--stopped", default=50, show_default=True, help="Watchers of everything that do not read.")
 @click.option("--burst", default=5000, show_default=True, help="Watches opened at once.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def main(as_json: bool, **options: Any) -> None:
+def main(as_json: bool, **given: Any) -> None:
     """Print what the watchers heard and what they cost."""
+    size = Size(**given)
     with bench() as processes:
-        gateway = processes.gateway()
-        figures = asyncio.run(measure(gateway, processes.redis.address, options))
+        went = asyncio.run(measure(processes.gateway(), processes.redis.address, size))
     if as_json:
-        click.echo(json.dumps({"options": options, "load": os.getloadavg()[0], **figures}, indent=2))
+        figures = went._asdict() | {"alone": went.alone._asdict(), "beside": went.beside._asdict()}
+        click.echo(json.dumps({"size": size._asdict(), **figures}, indent=2))
         return
-    click.echo(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    for name in ("alone", "beside"):
-        click.echo(f"{name}: {figures[name]}")
-    click.echo(str({name: figures[name] for name in figures if name not in ("alone", "beside")}))
+    click.echo(f"Measured on {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
+    click.echo("\n".join(rows(size, went)))
 
 
 if __name__ == "__main__":

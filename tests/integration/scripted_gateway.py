@@ -21,6 +21,7 @@ from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer, add_UploadServiceServicer_to_server
 from mediafleet.v1.usage_pb2 import GetUsageRequest, GetUsageResponse
 from mediafleet.v1.usage_pb2_grpc import UsageServiceServicer, add_UsageServiceServicer_to_server
+from mediafleet.watching import RESUMED
 
 S = pb.UploadState
 
@@ -43,6 +44,10 @@ class Refusal:
             delay.FromNanoseconds(int(self.retry_after * 1e9))
             status.details.add().Pack(RetryInfo(retry_delay=delay))
         await context.abort_with_status(rpc_status.to_status(status))
+
+
+STANDS = pb.UploadEvent()
+"""In a stream: its headers are sent, and say that it goes on behind the cursor."""
 
 
 @dataclass
@@ -164,6 +169,8 @@ class ScriptedGateway(UploadServiceServicer, UsageServiceServicer):
         for event in self.streams.popleft() if self.streams else self._story(request.upload_id):
             if isinstance(event, Refusal):
                 await event.end(context)
+            elif event == STANDS:
+                await context.send_initial_metadata((RESUMED,))
             else:
                 yield event
 

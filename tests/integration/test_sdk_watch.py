@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -20,7 +21,7 @@ from mediafleet.v1.uploads_pb2 import (
     UploadFilter,
     UploadState,
 )
-from tests.integration.scripted_gateway import Refusal, ScriptedGateway, serving
+from tests.integration.scripted_gateway import STANDS, Refusal, ScriptedGateway, serving
 
 Code = grpc.StatusCode
 U = "u-1"
@@ -50,6 +51,20 @@ async def test_goes_on_behind_the_cursor_unseen(gateway: ScriptedGateway, client
     gateway.streams.extend([[SNAPSHOT, MOVED, lost], [lost], [BEAT, lost], [ENDED]])
     assert [event async for event in client.watch(U)] == [SNAPSHOT, MOVED, ENDED]
     assert gateway.called("WatchUpload") == ["", "1", "1", "2"]
+
+
+async def test_a_watch_that_stands_again_has_failed_no_more(
+    gateway: ScriptedGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "mediafleet")
+    often = 12  # so many failures in a row would be more than a second of patience bears
+    again: list[UploadEvent | Refusal] = [STANDS, LOST]
+    gateway.streams.extend([[SNAPSHOT, LOST], *[again] * often, [STANDS, ENDED]])
+    async with serving(gateway) as address, AsyncClient(address, timeout=1) as client:
+        assert [event async for event in client.watch(U)] == [SNAPSHOT, ENDED]
+    told = [record.getMessage() for record in caplog.records if "goes on" in record.msg]
+    assert len(told) == often + 1
+    assert told[0].startswith(f"the watch goes on at {address} after 0.")
 
 
 @pytest.mark.parametrize("last", [ENDED, DELETED], ids=["terminal", "deleted"])

@@ -17,10 +17,10 @@ from redis.asyncio import Redis
 from mediafleet import AsyncClient
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
+from mediafleet_core import mailbox
 from mediafleet_core.errors import Reason
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
-from mediafleet_core.mailbox import MOST_CHANGES
 from mediafleet_core.uploads import Upload
 from tests.gateways import ANN, Reached, bearer, create, refused, running, settings, upload
 from tests.ledgers import ANN as ANNS_TENANT
@@ -147,14 +147,17 @@ async def test_a_burst_of_watches_is_served(reached: Reached) -> None:
         watch.cancel()
 
 
-async def test_who_does_not_read_holds_up_nobody_and_misses_nothing(reached: Reached, ledger: RedisLedger) -> None:
+async def test_who_does_not_read_holds_up_nobody_and_misses_nothing(
+    reached: Reached, ledger: RedisLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "MOST_CHANGES", 100)
     options = [("grpc.http2.lookahead_bytes", 1024), ("grpc.http2.bdp_probe", 0)]
     async with grpc.aio.insecure_channel(str(reached.gateway.address), options=options) as channel:
         slow = UploadServiceStub(channel).WatchUploads(pb.WatchUploadsRequest(), metadata=ANN)
         quick = reached.uploads.WatchUploads(pb.WatchUploadsRequest(), metadata=ANN)
         for watch in (slow, quick):
             assert (await read(watch)).WhichOneof("event") == "heartbeat"
-        made = await asyncio.gather(*(created(ledger) for _ in range(MOST_CHANGES // 2 + 100)))
+        made = await asyncio.gather(*(created(ledger) for _ in range(100)))
         await asyncio.gather(*(ledger.cancel(each.upload_id, ANNS_TENANT, "") for each in made))
         expected = [(each.upload_id, sequence) for each in made for sequence in (1, 2)]  # more than its mailbox holds
         told = await _changes(quick, len(expected))
