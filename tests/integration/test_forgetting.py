@@ -158,7 +158,7 @@ async def test_a_watch_begins_anew_when_what_it_told_was_forgotten(server: Forge
     known = server.written
     async with (
         Watching(ledger) as watching,
-        aclosing(watching.watch(upload.upload_id, ANN, min_interval=SOON, heartbeat=LONG)) as messages,
+        aclosing(watching.watch(upload.upload_id, ANN, min_interval=SOON)) as messages,
     ):
         await anext(messages)
         await claimed(ledger)
@@ -170,9 +170,7 @@ async def test_a_watch_begins_anew_when_what_it_told_was_forgotten(server: Forge
         with pytest.raises(MediafleetError) as ended:
             await anext(messages)
         assert ended.value.reason is Reason.LEDGER_UNAVAILABLE
-        async with aclosing(
-            watching.watch(upload.upload_id, ANN, after=told.cursor, min_interval=SOON, heartbeat=LONG)
-        ) as anew:
+        async with aclosing(watching.watch(upload.upload_id, ANN, after=told.cursor, min_interval=SOON)) as anew:
             first = await anext(anew)
         assert isinstance(first.event, Snapshot)
         assert first.event.upload.state is State.QUEUED
