@@ -119,6 +119,13 @@ def quiet() -> None:
 
 
 @_deed
+def tire() -> None:
+    """Half a second of nothing, and then a crash."""
+    time.sleep(0.5)
+    crash()
+
+
+@_deed
 def leave() -> None:
     """Ends without a word."""
     os._exit(0)

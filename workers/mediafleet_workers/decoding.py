@@ -19,13 +19,18 @@ _INTERVAL = 0.05
 
 def run(job: bytes, report: Callable[[bytes], None]) -> bytes:
     """A `PipelineJob` in, `StepProgress` on the way, a `PipelineResult` out."""
-    latest = 0.0
+    latest, heard = 0.0, ""
 
     def sparingly(step: StepProgress) -> None:
-        nonlocal latest
+        nonlocal latest, heard
         now = time.monotonic()
-        if now - latest >= _INTERVAL:
-            latest = now
+        if now - latest >= _INTERVAL or (step.step != heard and _takes_long(step)):
+            latest, heard = now, step.step
             report(msgspec.json.encode(step))
 
     return msgspec.json.encode(pipeline.run(_job.decode(job), sparingly))
+
+
+def _takes_long(step: StepProgress) -> bool:
+    """Whether nothing may be heard for longer than usual: a decoder tells nothing while it is in C."""
+    return (step.until - step.fraction) * (step.seconds or 0.0) >= _INTERVAL

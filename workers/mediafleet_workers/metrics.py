@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 from mediafleet_core.media_types import MediaKind
-from mediafleet_core.progress import STAGES
+from mediafleet_core.progress.expected import STAGES
 
 OUTCOMES = ("succeeded", "failed", "timed_out", "cancelled", "retried", "released", "lost")
 KILL_REASONS = ("cancelled", "lease_lost", "drained", "timed_out", "out_of_memory", "crashed")

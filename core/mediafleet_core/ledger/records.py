@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from time import time
 from typing import TypedDict, TypeVar
 
 import msgspec
@@ -12,7 +13,8 @@ from mediafleet_core.events import Deleted, LogEntry, ProgressMade, StateChanged
 from mediafleet_core.failures import AttemptRecord, Failure, FailureCode
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.media_types import MediaKind
-from mediafleet_core.progress import Progress, Units
+from mediafleet_core.progress import Progress, Units, receiving
+from mediafleet_core.progress.expected import stage_seconds
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import (
     Checksums,
@@ -137,7 +139,8 @@ def _about(fields: Fields) -> _About:
 def _progress(fields: Fields) -> Progress:
     units = _json(fields, "units", Units) or Units()
     if fields.get("state") in (State.RECEIVING, State.EXPIRED):
-        units = Units(bytes_done=_int(fields, "committed") or 0, bytes_total=_int(fields, "size"))
+        done, total = _int(fields, "committed") or 0, _int(fields, "size")
+        units = Units(bytes_done=done, bytes_total=total, eta_seconds=_receiving_eta(fields, done, total))
     return Progress(
         series=int(fields["series"]),
         percent=float(fields["percent"]),
@@ -146,6 +149,14 @@ def _progress(fields: Fields) -> Progress:
         attempt=_int(fields, "attempt") or 0,
         **msgspec.structs.asdict(units),
     )
+
+
+def _receiving_eta(fields: Fields, done: int, total: int | None) -> float | None:
+    flow = _json(fields, "flow", receiving.Flow)
+    if flow is None or total is None or fields["state"] != State.RECEIVING:
+        return None
+    work = sum(stage_seconds(MediaKind(fields["kind"]), "", total).values())
+    return receiving.remaining(flow, total - done, work, float(fields.get("time") or time() * 1000))
 
 
 def _failure(fields: Fields) -> Failure | None:

@@ -12,6 +12,7 @@ from mediafleet_core.media_types import MediaKind
 from mediafleet_core.object_keys import ROOT
 from mediafleet_core.parts import PARTS_IN_FLIGHT
 from mediafleet_core.progress import MOST_BEFORE_TERMINAL, RECEIVED_PERCENT
+from mediafleet_core.progress.receiving import FLOW_MEMORY
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import TERMINAL, TRANSITIONS, Priority
 
@@ -49,6 +50,7 @@ def _tables(settings: LedgerSettings) -> str:
         "sweep_again": int(settings.sweep_again_after.total_seconds() * 1000),
         "in_flight": PARTS_IN_FLIGHT,
         "received": RECEIVED_PERCENT,
+        "flow_memory": FLOW_MEMORY * 1000,
         "before_terminal": MOST_BEFORE_TERMINAL,
         "root": ROOT,
         "share": records.share(Limits()),

@@ -11,6 +11,7 @@ import google_crc32c
 
 from mediafleet_core.failures import FailureCode, ProcessingError
 from mediafleet_core.ports import ObjectStore
+from mediafleet_core.progress import Units
 from mediafleet_core.uploads import Checksums
 from mediafleet_workers.jobs.job import Job
 
@@ -37,7 +38,7 @@ async def fetch(job: Job, store: ObjectStore, path: Path) -> Checksums:
             async for chunk in chunks:
                 await asyncio.to_thread(take, chunk)
                 size += len(chunk)
-                job.advance(size / total if total else 1.0, bytes_done=size, bytes_total=total)
+                job.advance(size / total if total else 1.0, Units(bytes_done=size, bytes_total=total))
     found = Checksums(crc32c=crc32c, sha256=sha256.hexdigest())
     if size != total or upload.checksums.crc32c not in (None, found.crc32c):
         raise ProcessingError(

@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
+from mediafleet_core.media_types import declared_type
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.ports import Claim, StoredObject
-from mediafleet_core.progress import MOST_BEFORE_TERMINAL, RECEIVED_PERCENT, WorkProgress, work_percent
+from mediafleet_core.progress import Units, WorkProgress, whole_percent
+from mediafleet_core.progress.estimate import Estimate, Paces
+from mediafleet_core.progress.expected import STAGES, stage_seconds
 from mediafleet_core.uploads import StageTiming, Upload
 from mediafleet_workers import metrics
-
-_EARLY = 5.0
-"""Percent of work before which a guess of the remaining time would be noise."""
 
 
 class Used(NamedTuple):
@@ -29,8 +31,8 @@ class Used(NamedTuple):
 class Job:
     """One attempt. `stored` names every key that it may have written; `last_put` may still be under way."""
 
-    def __init__(self, claim: Claim) -> None:
-        """Nothing is done yet."""
+    def __init__(self, claim: Claim, paces: Paces | None = None) -> None:
+        """Nothing is done yet. `paces` are what the worker learned of its jobs, and learns of this one."""
         self.upload: Upload = claim.upload
         self.fence = claim.fence
         self.keys = UploadKeys(claim.upload.tenant, claim.upload.upload_id)
@@ -38,19 +40,24 @@ class Job:
         self.stored: list[str] = []
         self.last_put: asyncio.Task[StoredObject] | None = None
         self.timings: list[StageTiming] = []
-        self.progress: WorkProgress | None = None
-        self._started = time.monotonic()
+        self._units = Units()
+        spec = self.upload.spec
+        expected = stage_seconds(
+            self.upload.kind, declared_type(spec.content_type, spec.display_name), self.upload.committed_size
+        )
+        self._estimate = Estimate(expected, paces or Paces(), time.monotonic())
         self._used = Used(0.0, 0)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Everything inside belongs to this stage of `progress.STAGES`; its time counts even if it fails."""
-        self.stage_name = name
-        self.advance(0.0)
+        """Everything inside belongs to this stage of `expected.STAGES`; its time counts even if it fails."""
+        self.stage_name, self._units = name, Units()
         self._used = Used(0.0, 0)
         began = time.monotonic()
+        self._estimate.enter(name, began)
         try:
             yield
+            self._estimate.leave(time.monotonic())
         finally:
             seconds = time.monotonic() - began
             cpu, memory = self._used
@@ -65,34 +72,18 @@ class Job:
         metrics.CPU.labels(self.upload.kind).observe(cpu_seconds)
         metrics.PEAK_MEMORY.labels(self.upload.kind).observe(peak_memory)
 
-    def advance(
-        self,
-        fraction: float,
-        *,
-        step: str = "",
-        bytes_done: int = 0,
-        bytes_total: int | None = None,
-        items_done: int = 0,
-        items_total: int = 0,
-    ) -> None:
-        """`fraction` (0 to 1) of the stage is done; the lease keeper ships the latest."""
-        percent = work_percent(self.stage_name, fraction)
-        self.progress = WorkProgress(
-            percent=percent,
-            stage=self.stage_name,
-            step=step,
-            bytes_done=bytes_done,
-            bytes_total=bytes_total,
-            items_done=items_done,
-            items_total=items_total,
-            eta_seconds=self._remaining(percent),
-        )
+    def advance(self, fraction: float, units: Units, *, until: float = 0.0, seconds: float | None = None) -> None:
+        """`fraction` (0 to 1) of the stage is done; `until` and `seconds` as `Estimate.advance` has them."""
+        self._units = units
+        self._estimate.advance(fraction, time.monotonic(), until=until, seconds=seconds)
 
-    def _remaining(self, percent: float) -> float | None:
-        done = percent - RECEIVED_PERCENT
-        if done < _EARLY:
-            return None
-        return round((time.monotonic() - self._started) * (MOST_BEFORE_TERMINAL - percent) / done, 1)
+    def progress(self, ahead: float = 0.0) -> WorkProgress:
+        """Where the job is, and how far it will be in `ahead` seconds."""
+        now = time.monotonic()
+        left = self._estimate.remaining(now)
+        told = msgspec.structs.asdict(self._units) | {"eta_seconds": None if left is None else round(left, 1)}
+        percent = whole_percent(self._estimate.share(now, ahead))
+        return WorkProgress(percent=percent, stage=self.stage_name or STAGES[0], **told)
 
 
 class JobFolder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from mediafleet_core.media_types import declared_type
+from mediafleet_core.progress import Units
 from mediafleet_workers import metrics
 from mediafleet_workers.jobs.job import Job, JobFolder
 from mediafleet_workers.pipeline.job import Limits, PipelineJob, PipelineResult, StepProgress
@@ -32,7 +33,8 @@ async def process(job: Job, sandbox: Sandbox, folder: JobFolder, settings: JobSe
 
     def heard(content: bytes) -> None:
         step = _progress.decode(content)
-        job.advance(step.fraction, step=step.step, items_done=step.items_done, items_total=step.items_total)
+        units = Units(step=step.step, items_done=step.items_done, items_total=step.items_total)
+        job.advance(step.fraction, units, until=step.until, seconds=step.seconds)
 
     def ended(used: Ended) -> None:
         job.use(used.cpu, used.peak_memory)

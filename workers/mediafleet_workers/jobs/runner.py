@@ -11,6 +11,7 @@ from mediafleet_core import manifest
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.identity import UploadId
 from mediafleet_core.ports import Claim, Ledger, ObjectStore, Outcome, Verdict
+from mediafleet_core.progress.estimate import Paces
 from mediafleet_workers import metrics
 from mediafleet_workers.jobs.ending import Ending
 from mediafleet_workers.jobs.fetch import fetch
@@ -43,6 +44,7 @@ class JobRunner:
         self._ledger, self._store, self._sandbox, self._scratch = ledger, store, sandbox, scratch
         self._settings = settings
         self._ending = Ending(ledger, store, settings, worker)
+        self._paces = Paces()
         self._drained = asyncio.Event()
         self.current: dict[UploadId, datetime] = {}
         """Uploads at work, and since when."""
@@ -53,7 +55,7 @@ class JobRunner:
 
     async def run(self, claim: Claim) -> None:
         """One attempt, from its claim to whatever end it finds."""
-        job, kind = Job(claim), claim.upload.kind
+        job, kind = Job(claim, self._paces), claim.upload.kind
         metrics.STARTED.labels(kind).inc()
         metrics.QUEUE_WAIT.labels(kind).observe(claim.waited.total_seconds())
         with (

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mediafleet_core.failures import FailureCode, ProcessingError
 from mediafleet_core.ports import ObjectStore
+from mediafleet_core.progress import Units
 from mediafleet_core.uploads import Rendition
 from mediafleet_workers.jobs.job import Job
 from mediafleet_workers.pipeline.job import PipelineResult, RenditionFile
@@ -18,14 +19,21 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _CONTENT_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,80}")
 
+_PUT = 64 << 10
+"""Bytes that could be sent in the time that a put takes besides its bytes, about."""
+
 
 async def store_renditions(job: Job, store: ObjectStore, target: Path, result: PipelineResult) -> tuple[Rendition, ...]:
     """Every rendition, stored and measured. What a child names is checked, for it decoded somebody's file."""
     renditions = []
-    for number, made in enumerate(result.renditions):
-        job.advance(number / len(result.renditions), items_done=number, items_total=len(result.renditions))
+    sizes = [await asyncio.to_thread(_checked_size, made, target / made.file_name) for made in result.renditions]
+    weight = sum(sizes) + _PUT * len(sizes)
+    done = 0
+    for number, (made, size) in enumerate(zip(result.renditions, sizes, strict=True)):
+        units = Units(bytes_done=done, bytes_total=sum(sizes), items_done=number, items_total=len(sizes))
+        job.advance((done + _PUT * number) / weight, units)
+        done += size
         path = target / made.file_name
-        size = await asyncio.to_thread(_checked_size, made, path)
         key = job.keys.rendition(job.fence, made.name, path.suffix)
         job.stored.append(key)
         job.last_put = asyncio.create_task(store.put_file(key, path, content_type=made.content_type))

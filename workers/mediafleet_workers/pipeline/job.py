@@ -36,10 +36,16 @@ class PipelineJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """The step that is running; `fraction` (0 to 1) of the whole pipeline is done; items are renditions."""
+    """The step that is running; `fraction` (0 to 1) of the whole pipeline is done; items are renditions.
+
+    Time alone may lead as far as `until`, the end of the step; `seconds` is what the whole is expected to take, None
+    while unknown.
+    """
 
     step: str
     fraction: float
+    until: float = 0.0
+    seconds: float | None = None
     items_done: int = 0
     items_total: int = 0
 

@@ -167,7 +167,7 @@ local function append(r, what, previous)
 end
 
 local function publish_progress(r)
-  local message = {id = r.id, time = int(now), units = get(r, 'units')}
+  local message = {id = r.id, time = int(now), units = get(r, 'units'), flow = get(r, 'flow')}
   for _, name in ipairs(TOLD) do message[name] = get(r, name) end
   redis.call('PUBLISH', P .. 'progress', cjson.encode(message))
 end
@@ -344,9 +344,22 @@ local function receiver(id, tenant, transfer)
   return r
 end
 
+-- Bytes that became durable and the milliseconds that they took, both fading alike: `progress.receiving` reads the rate
+-- from it. {when the last of it was, bytes, milliseconds, how long the last took}
+local function flow_on(r, bytes)
+  local flow = get(r, 'flow')
+  local at, before, took = num(get(r, 'created')), 0, 0
+  if flow ~= '' then at, before, took = unpack(cjson.decode(flow)) end
+  local gap = bytes and math.max(1, now - at) or 0
+  local kept = math.exp(-gap / CONSTANTS.flow_memory)
+  set(r, 'flow', cjson.encode({now, before * kept + (bytes or 0), took * kept + gap, gap}))
+end
+
 -- What is durable of a size that is known shows as percent.
 local function commit_bytes(r, committed)
-  set(r, 'committed', math.max(committed, num(get(r, 'committed'))))
+  local before = num(get(r, 'committed'))
+  set(r, 'committed', math.max(committed, before))
+  if committed > before then flow_on(r, committed - before) end
   if num(get(r, 'size')) > 0 then
     raise_percent(r, CONSTANTS.received * num(get(r, 'committed')) / num(get(r, 'size')))
     set(r, 'work', get(r, 'percent'))

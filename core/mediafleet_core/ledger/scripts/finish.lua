@@ -20,6 +20,7 @@ if num(get(r, 'fence')) > 1 then
   plan_sweep(r, upload_prefix(r) .. 'o/', false, A.key)
 end
 set(r, 'tail', '')
+set(r, 'flow', '')
 set(r, 'multipart_key', '')
 set(r, 'multipart_id', '')
 set(r, 'expires', '')

@@ -27,24 +27,23 @@ from mediafleet_workers.pipeline.sniff import SUPPORTED_IMAGES, check_claims, fo
 
 
 class Step(NamedTuple):
-    """One step: its name in progress, its share of the pipeline's time, and what it does to the work."""
+    """One step: its name in progress, and what it does to the work. How long it takes is in the table of progress."""
 
     name: str
-    share: float
     run: Callable[[Work], None]
 
 
 STEPS = (
-    Step("check", 0.04, check_whole),
-    Step("open", 0.02, open_within_limits),
-    Step("metadata", 0.01, read_metadata),
-    Step("plan", 0.01, plan),
-    Step("decode", 0.45, decode),
-    Step("channels", 0.05, widen),
-    Step("shrink", 0.12, shrink),
-    Step("colour", 0.05, to_srgb),
-    Step("transparency", 0.01, drop_unused_alpha),
-    Step("render", 0.24, render),
+    Step("check", check_whole),
+    Step("open", open_within_limits),
+    Step("metadata", read_metadata),
+    Step("plan", plan),
+    Step("decode", decode),
+    Step("channels", widen),
+    Step("shrink", shrink),
+    Step("colour", to_srgb),
+    Step("transparency", drop_unused_alpha),
+    Step("render", render),
 )
 
 
@@ -66,7 +65,7 @@ def process(job: PipelineJob, head: bytes, report: Report) -> PipelineResult:
         warnings.simplefilter("ignore")  # the oddities of a file are its own
         try:
             for step in STEPS:
-                work.begin(step.name, step.share)
+                work.begin(step.name)
                 step.run(work)
         except Image.DecompressionBombError:
             raise ProcessingError(FailureCode.PIXEL_LIMIT) from None

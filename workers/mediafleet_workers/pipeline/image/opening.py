@@ -33,6 +33,7 @@ def open_within_limits(work: Work) -> None:
         )
     with complaints(work.job.source, work.format):
         work.frames = _count_frames(image, work.frames, limits.frames)
+    work.opened()
 
 
 def _count_frames(image: Image.Image, counted: int, limit: int) -> int:

@@ -22,6 +22,7 @@ def plan(work: Work) -> None:
         stored = (height, width) if swapped else (width, height)
         work.targets.append(Target(size.name, width, height, stored))
     work.targets.sort(key=lambda target: target.width * target.height, reverse=True)
+    work.planned()
 
 
 def fit(width: int, height: int, box_width: int, box_height: int) -> tuple[int, int]:

@@ -17,10 +17,13 @@ QUALITY = 85
 def render(work: Work) -> None:
     """Fill `renditions`, in the order in which they are made."""
     image = work.picture
+    pixels = sum(target.width * target.height for target in work.targets)
+    made = 0
     for done, target in enumerate(work.targets, start=1):
         image = resized(image, target.stored)
         work.renditions.append(_write(upright(image, work.orientation), target, Path(work.job.target)))
-        work.item_done(done, len(work.targets))
+        made += target.width * target.height
+        work.item_done(done, len(work.targets), made / pixels)
 
 
 def _write(image: Image.Image, target: Target, folder: Path) -> RenditionFile:

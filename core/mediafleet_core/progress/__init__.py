@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-
 import msgspec
 
-RECEIVED_PERCENT = 30.0
-"""Percent shown when every byte is received and durable; processing moves it from here to below 100."""
+from mediafleet_core.progress.expected import RECEIVED_PERCENT
+
+__all__ = ["MOST_BEFORE_TERMINAL", "RECEIVED_PERCENT", "Progress", "Units", "WorkProgress", "whole_percent"]
 
 MOST_BEFORE_TERMINAL = 99.0
 """No state but a terminal one shows more."""
@@ -46,13 +44,7 @@ class WorkProgress(Units, frozen=True, kw_only=True):
     stage: str
 
 
-STAGES: Mapping[str, float] = MappingProxyType({"fetch": 10.0, "process": 45.0, "store": 13.0, "commit": 2.0})
-"""Stages of processing in order, with their share of percent; they fill what receiving leaves."""
-
-
-def work_percent(stage: str, fraction: float, stages: Mapping[str, float] = STAGES) -> float:
-    """Percent of the whole upload when `fraction` (0 to 1) of `stage` is done."""
-    names: Sequence[str] = list(stages)
-    before = sum(stages[name] for name in names[: names.index(stage)])
-    share = stages[stage] * min(1.0, max(0.0, fraction))
-    return min(MOST_BEFORE_TERMINAL, RECEIVED_PERCENT + before + share)
+def whole_percent(share: float) -> float:
+    """Percent of the whole upload, with one decimal, when `share` (0 to 1) of the processing leg is done."""
+    percent = RECEIVED_PERCENT + (100.0 - RECEIVED_PERCENT) * min(1.0, max(0.0, share))
+    return round(min(MOST_BEFORE_TERMINAL, percent), 1)

@@ -1,0 +1,1 @@
+"""What was shown of the progress of uploads, against what turned out to be true."""
