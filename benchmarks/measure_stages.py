@@ -1,8 +1,8 @@
 """Measures what the stages and steps of work take, by kind and size, and writes the table that progress goes by.
 
 Each file is one class of sizes. It goes through the pipeline in this process for its steps, which are counted in CPU
-seconds, for that is what they take where a core is free; and a few times through a dev server, alone, for the stages that
-wait for disks and storage, of which the least counts. So a machine that does other work gives much the same table.
+seconds, for that is what they take where a core is free; and a few times through a dev server, alone, for the stages
+that wait for disks and storage, of which the least counts. So a machine that does other work gives much the same table.
 
     python -m benchmarks.measure_stages [--rounds 3] [--target core/mediafleet_core/progress/stages.json]
 """

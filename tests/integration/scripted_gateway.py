@@ -17,6 +17,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from mediafleet.progress import SENDING_PERCENT
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer, add_UploadServiceServicer_to_server
 from mediafleet.v1.usage_pb2 import GetUsageRequest, GetUsageResponse
@@ -98,7 +99,7 @@ class ScriptedGateway(UploadServiceServicer, UsageServiceServicer):
         upload.size_bytes = len(self.content[upload.upload_id])
         upload.committed_size = upload.size_bytes
         upload.state = S.UPLOAD_STATE_QUEUED
-        upload.progress.percent = 30.0
+        upload.progress.percent = SENDING_PERCENT
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Any) -> pb.CreateUploadResponse:
         await self._begin("CreateUpload", request, context)

@@ -19,6 +19,7 @@ from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.intake import IntakeSettings, NamedPart, PlannedPart
 from mediafleet_core.intake.crc32c import checksum
 from mediafleet_core.ports import ObjectStore, StoredObject, UploadedPart
+from mediafleet_core.progress import RECEIVED_PERCENT
 from mediafleet_core.storage import open_store
 from mediafleet_core.storage.s3 import S3Store
 from mediafleet_core.uploads import Checksums, State, Transfer
@@ -143,7 +144,7 @@ async def test_what_was_begun_goes_on_from_what_is_durable(reached: Reached) -> 
     await put_parts(reached, upload, FILE, [1])
     status = await reached.uploads.QueryWriteStatus(query, metadata=ANN)
     assert status.committed_size == status.upload.committed_size == PART
-    assert status.upload.progress.percent == pytest.approx(30 * PART / len(FILE), abs=0.1)
+    assert status.upload.progress.percent == pytest.approx(RECEIVED_PERCENT * PART / len(FILE), abs=0.1)
     asked = await sign(reached, upload)
     assert [(part.number, part.size) for part in asked.durable_parts] == [(1, PART), (3, 1000)]
     durable = [pb.CompletedUploadPart(number=part.number, etag=part.etag) for part in asked.durable_parts]

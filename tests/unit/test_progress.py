@@ -64,6 +64,15 @@ def test_time_alone_leads_to_the_end_of_the_step_and_never_beyond() -> None:
     assert all(each is not None and each > 5.0 for each in left), "half of the stage and what follows is still to come"
 
 
+def test_bytes_that_do_not_come_move_nothing() -> None:
+    estimate = Estimate(EXPECTED, Paces(), 0.0)
+    estimate.advance(0.1, 0.1)
+    assert estimate.share(5.0) < 0.2, "only the time that was lost itself"
+    late = estimate.remaining(5.0)
+    assert late is not None
+    assert late > 20
+
+
 def test_a_step_that_is_silent_for_far_too_long_can_be_told_nothing_of() -> None:
     estimate = processing()
     estimate.advance(0.0, 1.0, until=0.5)

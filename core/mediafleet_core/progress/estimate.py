@@ -28,6 +28,9 @@ _STRAIGHT = 0.75
 _LOST = 3.0
 """A step that gives no sign of life for so many times its expected time can be told nothing of."""
 
+_COUNTED = frozenset({"fetch"})
+"""Stages that move by their units alone; in the others time may lead until the first word is heard."""
+
 _LEAST = 1e-3
 _MOST = 1e5
 
@@ -62,7 +65,7 @@ class Estimate:
     def enter(self, stage: str, now: float) -> None:
         """A stage begins; those before it are done."""
         self._stage, self._entered, self._told = stage, now, now
-        self._fraction = self._until = 0.0
+        self._fraction, self._until = 0.0, 0.0 if stage in _COUNTED else 1.0
         pace = self._paces.of(stage)
         belief = min(_BELIEF, self._expected[stage] / pace / 4)
         self._flow = Flow(_RECENT, pace * belief, belief)

@@ -111,4 +111,6 @@ def _doing(progress: UploadProgress) -> str:
     words = [progress.stage or "sending", upload.progress.step]
     if upload.attempt > 1:
         words.append(f"(attempt {upload.attempt} of {upload.max_attempts})")
+    if upload.progress.HasField("eta"):
+        words.append(f"{upload.progress.eta.ToTimedelta().total_seconds():.0f} s left")
     return plain(" ".join(filter(None, words)))

@@ -31,8 +31,8 @@ async def store_renditions(job: Job, store: ObjectStore, target: Path, result: P
     done = 0
     for number, (made, size) in enumerate(zip(result.renditions, sizes, strict=True)):
         units = Units(bytes_done=done, bytes_total=sum(sizes), items_done=number, items_total=len(sizes))
-        job.advance((done + _PUT * number) / weight, units)
-        done += size
+        before, done = (done + _PUT * number) / weight, done + size
+        job.advance(before, units, until=(done + _PUT * (number + 1)) / weight)
         path = target / made.file_name
         key = job.keys.rendition(job.fence, made.name, path.suffix)
         job.stored.append(key)
