@@ -45,7 +45,7 @@ PICTURES = {
 """Megapixels."""
 LARGE = {"PNG": 200, "WEBP": 200, "TIFF": 220}
 PLAIN = (1 << 10, 100 << 10, MIB, 8 * MIB, 32 * MIB, 128 * MIB)
-EACH_LARGE, SLOW = 4, 4
+EACH_LARGE, SLOW = 2, 4
 """How many of each large picture, and how many files over the slow line."""
 SLOW_BYTES, SLOW_RATE = 64 * MIB, 8 * MIB
 AT_ONCE = 2

@@ -22,7 +22,7 @@ _JOBS = 20.0
 _BELIEF = 1.0
 """Seconds for which the table is believed against what is seen."""
 
-_STRAIGHT = 0.75
+_STRAIGHT = 0.9
 """Part of a step that time alone may pass at full speed; what follows is approached ever slower."""
 
 _LOST = 3.0
