@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 import click
 
-from benchmarks.cancel import PLUGIN
 from mediafleet import TERMINAL_STATES, AsyncClient, UploadEvent
 from mediafleet_core.events import StateChanged
 from mediafleet_core.identity import UploadId
@@ -155,7 +154,11 @@ async def _faults(server: DevServerProcess, stories: dict[str, Story]) -> AsyncI
 @contextmanager
 def stage(folder: Path) -> Iterator[DevServerProcess]:
     """Gateways, and workers for jobs that nap."""
-    environment = PLUGIN | {"MEDIAFLEET_WORKER_SLOTS": str(SLOTS)}
+    environment = {
+        "MEDIAFLEET_WORKER_PLUGINS": "tests.poison",
+        "MEDIAFLEET_WORKER_SLOTS": str(SLOTS),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
     with dev_server(folder / "data", "--gateways", str(GATEWAYS), environment=environment) as server:
         yield server
 

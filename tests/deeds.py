@@ -122,7 +122,7 @@ def quiet() -> None:
 def tire() -> None:
     """Half a second of nothing, and then a crash."""
     time.sleep(0.5)
-    crash()
+    DEEDS["crash"]()
 
 
 @_deed

@@ -34,7 +34,7 @@ async def watched(shop: Shop, upload: Upload) -> AsyncIterator[list[tuple[State 
 
     async def follow(watching: Watching) -> None:
         least = timedelta(milliseconds=1)
-        async for message in watching.watch(upload.upload_id, ANN, min_interval=least, heartbeat=timedelta(seconds=9)):
+        async for message in watching.watch(upload.upload_id, ANN, min_interval=least):
             match message.event:
                 case Snapshot(upload=found):
                     told.append((found.state, found.progress))

@@ -1163,6 +1163,7 @@ class UploadFilter(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_RANGE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    FAILURE_CODES_FIELD_NUMBER: _builtins.int
     collection: _builtins.str
     """This collection; empty for all."""
     batch_id: _builtins.str
@@ -1187,6 +1188,13 @@ class UploadFilter(_message.Message):
     def create_time_range(self) -> Global___TimeRange:
         """Created within this range."""
 
+    @_builtins.property
+    def failure_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Any of these codes in `Upload.failure`; empty for all. An upload that waits
+        for its next attempt has a failure, too. In WatchUploads it chooses events
+        and not members.
+        """
+
     def __init__(
         self,
         *,
@@ -1197,10 +1205,11 @@ class UploadFilter(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         create_time_range: Global___TimeRange | None = ...,
         text: _builtins.str = ...,
+        failure_codes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time_range", b"create_time_range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "collection", b"collection", "create_time_range", b"create_time_range", "kinds", b"kinds", "labels", b"labels", "states", b"states", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "collection", b"collection", "create_time_range", b"create_time_range", "failure_codes", b"failure_codes", "kinds", b"kinds", "labels", b"labels", "states", b"states", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1887,8 +1896,8 @@ class WatchUploadRequest(_message.Message):
     """Upload to follow."""
     after_cursor: _builtins.str
     """Cursor of the last event seen: the stream goes on behind it, without loss
-    and without repeats. One that is too old or foreign gets a snapshot. Empty
-    for a snapshot.
+    and without repeats, and has the header `mediafleet-watch: resumed` at once.
+    One that is too old or foreign gets a snapshot. Empty for a snapshot.
     """
     @_builtins.property
     def min_interval(self) -> _duration_pb2.Duration:
@@ -1920,11 +1929,16 @@ class WatchUploadsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     AFTER_CURSOR_FIELD_NUMBER: _builtins.int
     MIN_INTERVAL_FIELD_NUMBER: _builtins.int
+    ALL_TENANTS_FIELD_NUMBER: _builtins.int
     after_cursor: _builtins.str
     """As in `WatchUploadRequest.after_cursor`."""
+    all_tenants: _builtins.bool
+    """Uploads of every tenant, and not only the caller's. Scope `admin`."""
     @_builtins.property
     def filter(self) -> Global___UploadFilter:
-        """Which uploads; absent for all of the tenant."""
+        """Which uploads: by kinds, collection, batch and states; absent for all of
+        the tenant. Labels, time and text are refused, as events do not tell them.
+        """
 
     @_builtins.property
     def min_interval(self) -> _duration_pb2.Duration:
@@ -1936,10 +1950,11 @@ class WatchUploadsRequest(_message.Message):
         filter: Global___UploadFilter | None = ...,
         after_cursor: _builtins.str = ...,
         min_interval: _duration_pb2.Duration | None = ...,
+        all_tenants: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "min_interval", b"min_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_cursor", b"after_cursor", "filter", b"filter", "min_interval", b"min_interval"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_cursor", b"after_cursor", "all_tenants", b"all_tenants", "filter", b"filter", "min_interval", b"min_interval"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1960,9 +1975,10 @@ class UploadEvent(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """Opaque position to resume behind; empty on the snapshots that open
-    WatchUploads (the first heartbeat ends them) and on progress that is not
+    WatchUploads (the first heartbeat ends them) and on progress, which is not
     kept.
     """
     sequence: _builtins.int
@@ -1970,7 +1986,9 @@ class UploadEvent(_message.Message):
     heartbeat.
     """
     upload_id: _builtins.str
-    """Upload that it speaks of; empty on a heartbeat of WatchUploads."""
+    """Upload that it speaks of; empty on a heartbeat."""
+    tenant: _builtins.str
+    """Tenant that the upload belongs to; empty on a heartbeat."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened."""
@@ -2009,10 +2027,11 @@ class UploadEvent(_message.Message):
         progress: Global___Progress | None = ...,
         deleted: Global___UploadDeleted | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "event", b"event", "event_time", b"event_time", "heartbeat", b"heartbeat", "progress", b"progress", "snapshot", b"snapshot", "state_changed", b"state_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "deleted", b"deleted", "event", b"event", "event_time", b"event_time", "heartbeat", b"heartbeat", "progress", b"progress", "sequence", b"sequence", "snapshot", b"snapshot", "state_changed", b"state_changed", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "deleted", b"deleted", "event", b"event", "event_time", b"event_time", "heartbeat", b"heartbeat", "progress", b"progress", "sequence", b"sequence", "snapshot", b"snapshot", "state_changed", b"state_changed", "tenant", b"tenant", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot", "state_changed", "progress", "deleted", "heartbeat"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
@@ -2264,16 +2283,23 @@ class RetryUploadRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    SERIES_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """Upload to queue again."""
+    series: _builtins.int
+    """Series to follow, as `Progress.series` tells it: if it is not the latest,
+    nothing happens and the upload is answered as it is. So a call whose answer
+    was lost can be made again. 0 for whichever is the latest.
+    """
     def __init__(
         self,
         *,
         upload_id: _builtins.str = ...,
+        series: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["series", b"series", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
