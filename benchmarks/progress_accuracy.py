@@ -4,7 +4,7 @@ A dev server on S3 takes two files at a time, by stream and direct, small and so
 a few more come over a slow line. One watcher sees them all. When all have ended, each moment of their work is looked at
 again, ten times a second: which share of the work's time was over then, and which share was shown?
 
-    python -m benchmarks.progress_accuracy [--files 210] [--json] [--plot docs/images/progress-accuracy.svg]
+    python -m benchmarks.progress_accuracy [--files 206] [--json] [--plot docs/images/progress-accuracy.svg]
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ async def run(target: str, token: str, sendings: Sequence[Sending]) -> list[Seen
 
 
 @click.command()
-@click.option("--files", default=210, show_default=True, help="How many uploads.")
+@click.option("--files", default=206, show_default=True, help="How many uploads.")
 @click.option("--large/--no-large", default=True, help="With pictures of 200 megapixels and more; takes 8 GB.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 @click.option("--plot", "target", type=click.Path(path_type=Path), help="Where the drawing goes.")
