@@ -35,7 +35,8 @@ class Batching:
         """An OPEN batch. Raises REQUEST_ID_REUSED."""
         request = None
         if request_id:
-            asked = msgspec.json.encode(spec, order="deterministic")
+            # What is announced may change until the request is repeated; it is a forecast.
+            asked = msgspec.json.encode(msgspec.structs.replace(spec, expected_items=None), order="deterministic")
             request = RequestKey("CreateBatch", request_id, hashlib.sha256(asked).hexdigest())
         return await self._ledger.create_batch(new_batch_id(), tenant, spec, request=request)
 

@@ -193,3 +193,4 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     sequence: int
     fence: int = 0
+    request_id: str = ""

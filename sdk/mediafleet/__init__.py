@@ -12,8 +12,10 @@
 - `Client`, and `AsyncClient` with the same methods for asyncio: `upload` and `upload_many`; `watch`, `watch_many` and
   `wait`; `get` and `list`; `update`, `cancel`, `retry`, `retry_many` and `delete`; `download_url`; `usage`;
   `fleet`, `pause_queue` and `resume_queue` for administrators.
+- `client.batches` groups uploads: `create`, `seal`, `get`, `list`, `watch`, `wait`, `cancel`, `retry` and `report`.
 - `Upload`, `UploadEvent`, `UploadFilter`, `UploadState`, `Usage`, `Fleet`, `QueueStatus`: the data of those calls,
-  messages of `mediafleet.v1`. `TERMINAL_STATES` are the states in which an upload has ended.
+  messages of `mediafleet.v1`, as are `Batch`, `BatchEvent`, `BatchFilter`, `BatchReportRow`, `BatchState`.
+  `TERMINAL_STATES` are the states in which an upload has ended, `TERMINAL_BATCH_STATES` those of a batch.
 - `UploadProgress` is what a progress callback gets, `UploadOutcome` what `upload_many` yields,
   `RetryOutcome` what `retry_many` does.
 - `MediafleetError` is raised by every call that fails; the subclasses tell why. An upload whose processing failed
@@ -31,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mediafleet.aio import AsyncClient
+    from mediafleet.batches import TERMINAL_BATCH_STATES
     from mediafleet.client import Client
     from mediafleet.errors import (
         Aborted,
@@ -57,16 +60,23 @@ if TYPE_CHECKING:
     )
     from mediafleet.many import RetryOutcome, UploadOutcome
     from mediafleet.progress import TERMINAL_STATES, UploadProgress
+    from mediafleet.v1.batches_pb2 import Batch, BatchEvent, BatchFilter, BatchReportRow, BatchState
     from mediafleet.v1.fleet_pb2 import Fleet, QueueStatus
     from mediafleet.v1.uploads_pb2 import Upload, UploadEvent, UploadFilter, UploadState
     from mediafleet.v1.usage_pb2 import Usage
 
 _HOMES = {
     "AsyncClient": "mediafleet.aio",
+    "Batch": "mediafleet.v1.batches_pb2",
+    "BatchEvent": "mediafleet.v1.batches_pb2",
+    "BatchFilter": "mediafleet.v1.batches_pb2",
+    "BatchReportRow": "mediafleet.v1.batches_pb2",
+    "BatchState": "mediafleet.v1.batches_pb2",
     "Client": "mediafleet.client",
     "Fleet": "mediafleet.v1.fleet_pb2",
     "QueueStatus": "mediafleet.v1.fleet_pb2",
     "RetryOutcome": "mediafleet.many",
+    "TERMINAL_BATCH_STATES": "mediafleet.batches",
     "TERMINAL_STATES": "mediafleet.progress",
     "UploadOutcome": "mediafleet.many",
     "UploadProgress": "mediafleet.progress",
@@ -78,9 +88,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "TERMINAL_BATCH_STATES",
     "TERMINAL_STATES",
     "Aborted",
     "AsyncClient",
+    "Batch",
+    "BatchEvent",
+    "BatchFilter",
+    "BatchReportRow",
+    "BatchState",
     "ChecksumMismatch",
     "Client",
     "ConcurrentWriter",

@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, aclosing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from mediafleet.errors import DeadlineExceeded, FailedPrecondition, MediafleetError, NotFound
+from mediafleet.batches import AsyncBatches
+from mediafleet.errors import FailedPrecondition, MediafleetError, NotFound
 from mediafleet.gateways import Gateways, Token
 from mediafleet.many import AT_ONCE, RetryOutcome, UploadOutcome, each, in_parallel
 from mediafleet.progress import Callback, Report, UploadProgress, applied, is_last
-from mediafleet.resuming import send_resuming
+from mediafleet.resuming import NOTHING, Known, send_resuming
 from mediafleet.sending import send
 from mediafleet.sources import FileChanged, Readable, open_source
+from mediafleet.spans import duration, within
 from mediafleet.v1 import fleet_pb2, usage_pb2
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.watching import resumed
@@ -35,8 +36,8 @@ _TRANSFERS: Mapping[Transfer, pb.Transfer.ValueType] = {
     "direct": pb.TRANSFER_DIRECT,
 }
 
-_RETRIED_PAGE = 200
-"""Uploads listed at a time while they are queued again."""
+_PAGE = 200
+"""Uploads listed at a time, few enough that a gateway serves others soon."""
 
 
 class AsyncClient:
@@ -45,7 +46,7 @@ class AsyncClient:
     Calls survive the loss of a connection or a gateway: they are made again, and uploads and watches go on where they
     were. `timeout` is the seconds that one try may take, and that trouble without any progress is borne, before the
     call fails. Failures raise a `MediafleetError`. Answers are the messages of `mediafleet.v1`. To be used within one
-    event loop, best as `async with AsyncClient(...) as client`.
+    event loop, best as `async with AsyncClient(...) as client`. `batches` groups uploads; see `AsyncBatches`.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class AsyncClient:
         others. `token` may be a function that gives a fresh one for each call. Nothing connects yet.
         """
         self._gateways = Gateways([target, *targets] if target else targets, token, timeout, credentials)
+        self.batches = AsyncBatches(self._gateways)
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,26 +114,18 @@ class AsyncClient:
         """
         if resume and (request_id or not isinstance(source, str | os.PathLike)):
             raise TypeError("`resume` needs a path, and no `request_id`")
-        async with _within(timeout):
-            with ExitStack() as stack:
-                opening = open_source(source, display_name, asyncio.get_running_loop())
-                file = await asyncio.to_thread(stack.enter_context, opening)
-                spec = pb.UploadSpec(
-                    display_name=file.name,
-                    content_type=content_type,
-                    size_bytes=file.size,
-                    collection=collection,
-                    caption=caption,
-                    labels=labels or {},
-                    batch_id=batch_id,
-                    transfer=_TRANSFERS[transfer],
-                )
-                report = Report(progress, file.size)
-                if resume and isinstance(source, str | os.PathLike):
-                    upload = await send_resuming(self._gateways, Path(source), file, spec, report)
-                else:
-                    upload = await send(self._gateways, file, spec, request_id or str(uuid.uuid4()), report)
-            return await self._terminal(upload, report) if wait else upload
+        spec = pb.UploadSpec(
+            display_name=display_name,
+            content_type=content_type,
+            collection=collection,
+            caption=caption,
+            labels=labels or {},
+            batch_id=batch_id,
+            transfer=_TRANSFERS[transfer],
+        )
+        known = NOTHING if resume else None
+        async with within(timeout):
+            return await self._upload(source, spec, known, progress, wait, request_id)
 
     async def upload_many(
         self,
@@ -151,24 +145,24 @@ class AsyncClient:
         """Sends files as `upload` does, `at_once` at a time, and yields what became of each as it ends.
 
         `sources` are taken as places become free. `progress` gets the place in `sources`, from 0, and `UploadProgress`.
-        A file that cannot be read or is refused is an outcome; the others go on.
+        A file that cannot be read or is refused is an outcome; the others go on. With `resume` and a `batch_id` the
+        batch is asked first what it has, and no byte of that is read again.
         """
+
+        spec = pb.UploadSpec(
+            content_type=content_type,
+            collection=collection,
+            caption=caption,
+            labels=labels or {},
+            batch_id=batch_id,
+            transfer=_TRANSFERS[transfer],
+        )
+        known: Known | None = (await self._members(batch_id) if batch_id else NOTHING) if resume else None
 
         async def send_one(numbered: tuple[int, Readable]) -> UploadOutcome:
             place, source = numbered
             try:
-                upload = await self.upload(
-                    source,
-                    content_type=content_type,
-                    collection=collection,
-                    caption=caption,
-                    labels=labels,
-                    batch_id=batch_id,
-                    transfer=transfer,
-                    resume=resume,
-                    progress=partial(progress, place) if progress else None,
-                    wait=wait,
-                )
+                upload = await self._upload(source, spec, known, partial(progress, place) if progress else None, wait)
             except (MediafleetError, OSError, FileChanged) as error:
                 return UploadOutcome(place, source, None, error)
             return UploadOutcome(place, source, upload, None)
@@ -186,9 +180,10 @@ class AsyncClient:
         and, if that is in `TERMINAL_STATES`, the `upload`), `progress` (with `percent`, `stage`, `step`) or `deleted`.
         `after_cursor` is the `cursor` of an event seen before; `min_interval` the least time between two of progress.
         """
-        interval = _duration(min_interval)
+        interval = duration(min_interval)
         events = resumed(
             self._gateways,
+            pb.UploadEvent,
             lambda gateway, cursor: gateway.uploads.WatchUpload(
                 pb.WatchUploadRequest(upload_id=upload_id, after_cursor=cursor, min_interval=interval),
                 metadata=self._gateways.metadata,
@@ -217,9 +212,10 @@ class AsyncClient:
         `event.WhichOneof("event")` is as in `watch`, or `heartbeat`. Snapshots come first and the first heartbeat ends
         them; each heartbeat carries a cursor worth keeping.
         """
-        interval = _duration(min_interval)
+        interval = duration(min_interval)
         events = resumed(
             self._gateways,
+            pb.UploadEvent,
             lambda gateway, cursor: gateway.uploads.WatchUploads(
                 pb.WatchUploadsRequest(
                     filter=filter, after_cursor=cursor, min_interval=interval, all_tenants=all_tenants
@@ -236,7 +232,7 @@ class AsyncClient:
         self, upload_id: str, *, progress: Callback | None = None, timeout: float | None = None
     ) -> pb.Upload:
         """The terminal upload, whatever its state; NotFound if it is deleted meanwhile."""
-        async with _within(timeout):
+        async with within(timeout):
             upload = await self.get(upload_id)
             return await self._terminal(upload, Report(progress, upload.size_bytes))
 
@@ -317,7 +313,7 @@ class AsyncClient:
             return RetryOutcome(found, upload, None)
 
         async with (
-            aclosing(self.list(which, order_by="create_time", page_size=_RETRIED_PAGE)) as matching,
+            aclosing(self.list(which, order_by="create_time", page_size=_PAGE)) as matching,
             aclosing(in_parallel(matching, retry_one, at_once)) as outcomes,
         ):
             async for outcome in outcomes:
@@ -341,7 +337,7 @@ class AsyncClient:
         To be kept as a secret.
         """
         request = pb.CreateDownloadUrlRequest(
-            upload_id=upload_id, rendition=rendition, expires_in=_duration(expires_in), as_attachment=as_attachment
+            upload_id=upload_id, rendition=rendition, expires_in=duration(expires_in), as_attachment=as_attachment
         )
         return (await self._gateways.call(lambda gateway: gateway.uploads.CreateDownloadUrl, request)).url
 
@@ -371,6 +367,35 @@ class AsyncClient:
         request = fleet_pb2.ResumeQueueRequest(queue=queue)
         return (await self._gateways.call(lambda gateway: gateway.fleet.ResumeQueue, request)).queue
 
+    async def _upload(
+        self,
+        source: Readable,
+        spec: pb.UploadSpec,
+        known: Known | None,
+        progress: Callback | None,
+        wait: bool,
+        request_id: str = "",
+    ) -> pb.Upload:
+        """`spec` lacks what the source tells; `known` is None unless earlier uploads shall be gone on with."""
+        with ExitStack() as stack:
+            opening = open_source(source, spec.display_name, asyncio.get_running_loop())
+            file = await asyncio.to_thread(stack.enter_context, opening)
+            whole = pb.UploadSpec()
+            whole.CopyFrom(spec)
+            whole.MergeFrom(pb.UploadSpec(display_name=file.name, size_bytes=file.size))
+            report = Report(progress, file.size)
+            if known is None:
+                upload = await send(self._gateways, file, whole, request_id or str(uuid.uuid4()), report)
+            elif isinstance(source, str | os.PathLike):
+                upload = await send_resuming(self._gateways, Path(source), file, whole, report, known)
+            else:
+                raise TypeError("`resume` needs a path")
+        return await self._terminal(upload, report) if wait else upload
+
+    async def _members(self, batch_id: str) -> Known:
+        uploads = self.list(pb.UploadFilter(batch_id=batch_id), page_size=_PAGE)
+        return {upload.request_id: upload.SerializeToString() async for upload in uploads if upload.request_id}
+
     async def _terminal(self, upload: pb.Upload, report: Report) -> pb.Upload:
         events = self.watch(upload.upload_id)
         async for event in events:
@@ -379,22 +404,3 @@ class AsyncClient:
                 raise NotFound("the upload was deleted while it was waited for", reason="UPLOAD_NOT_FOUND")
             report.heard(upload)
         return upload
-
-
-def _duration(span: timedelta | None) -> Duration | None:
-    if span is None:
-        return None
-    duration = Duration()
-    duration.FromTimedelta(span)
-    return duration
-
-
-@asynccontextmanager
-async def _within(seconds: float | None) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            yield
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise DeadlineExceeded(f"not done within {seconds:g} seconds") from error

@@ -11,11 +11,13 @@ from google.protobuf.message import Message
 
 from mediafleet.errors import DeadlineExceeded, Internal, MediafleetError, Unavailable, from_rpc_error
 from mediafleet.retries import Patience
+from mediafleet.v1.batches_pb2_grpc import BatchServiceStub
 from mediafleet.v1.fleet_pb2_grpc import FleetServiceStub
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 from mediafleet.v1.usage_pb2_grpc import UsageServiceStub
 
 if TYPE_CHECKING:
+    from mediafleet.v1.batches_pb2_grpc import BatchServiceAsyncStub
     from mediafleet.v1.fleet_pb2_grpc import FleetServiceAsyncStub
     from mediafleet.v1.uploads_pb2_grpc import UploadServiceAsyncStub
     from mediafleet.v1.usage_pb2_grpc import UsageServiceAsyncStub
@@ -54,6 +56,7 @@ class Gateway:
         else:
             self._channel = grpc.aio.secure_channel(self.address, credentials, options=_OPTIONS)
         self.uploads: UploadServiceAsyncStub = UploadServiceStub(self._channel)
+        self.batches: BatchServiceAsyncStub = BatchServiceStub(self._channel)
         self.usage: UsageServiceAsyncStub = UsageServiceStub(self._channel)
         self.fleet: FleetServiceAsyncStub = FleetServiceStub(self._channel)
         self._writing: grpc.Channel | None = None

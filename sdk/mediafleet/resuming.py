@@ -6,7 +6,7 @@ import asyncio
 import os
 import platform
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mediafleet.errors import MediafleetError
@@ -20,23 +20,42 @@ _NAMESPACE = uuid.UUID("8f1f5a0e-5c6b-4b0e-9d53-4f3b1c0e7a11")
 _LOST = frozenset(
     {UploadState.UPLOAD_STATE_FAILED, UploadState.UPLOAD_STATE_CANCELLED, UploadState.UPLOAD_STATE_EXPIRED}
 )
+_LOST_IN_BATCH = frozenset({UploadState.UPLOAD_STATE_EXPIRED})
+"""A batch keeps its books: what failed is its member, and comes back by a retry of the batch."""
 _OTHERS = frozenset({"UPLOAD_NOT_FOUND", "REQUEST_ID_REUSED"})
 """Reasons that tell of an earlier request for an upload that was deleted, or for other bytes."""
 
 
-async def send_resuming(gateways: Gateways, path: Path, source: Source, spec: UploadSpec, report: Report) -> Upload:
+Known = Mapping[str, bytes]
+"""Uploads that are there already, serialized, by the request id that made them."""
+
+NOTHING: Known = {}
+
+
+async def send_resuming(
+    gateways: Gateways, path: Path, source: Source, spec: UploadSpec, report: Report, known: Known
+) -> Upload:
     """Goes on with the upload that was begun for this file, answers it if it has arrived, or begins one.
 
-    An earlier upload that failed, was cancelled, expired or was deleted, or that holds other bytes, is left alone.
+    An earlier upload that failed, was cancelled, expired or was deleted, or that holds other bytes, is left alone; in a
+    batch those that failed or were cancelled have arrived. Of what is `known` to have arrived no byte is read.
     """
+    lost = _LOST_IN_BATCH if spec.batch_id else _LOST
     for request_id in request_ids(path, spec):
+        if request_id in known:
+            upload = Upload.FromString(known[request_id])
+            if upload.state in lost:
+                continue
+            if upload.state != UploadState.UPLOAD_STATE_RECEIVING:
+                report.heard(upload)
+                return upload
         try:
             upload = await send(gateways, source, spec, request_id, report)
         except MediafleetError as error:
             if error.reason in _OTHERS:
                 continue
             raise
-        if upload.state in _LOST:
+        if upload.state in lost:
             continue
         if upload.checksums.sha256 in (b"", await asyncio.to_thread(source.sha256)):
             return upload
@@ -51,7 +70,7 @@ def request_ids(path: Path, spec: UploadSpec) -> Iterator[str]:
     status = path.stat()
     what = [
         platform.node(),
-        os.fsdecode(path.resolve()),
+        os.fsencode(path.resolve()).decode(errors="backslashreplace"),
         str(status.st_size),
         str(status.st_mtime_ns),
         spec.SerializeToString(deterministic=True).hex(),

@@ -156,7 +156,8 @@ def open_source(readable: Readable, name: str, loop: asyncio.AbstractEventLoop) 
         yield FileSource(io.BytesIO(readable), name or "unnamed")
     elif isinstance(readable, str | os.PathLike):
         with Path(readable).open("rb") as file:
-            own = name or Path(readable).name
+            # A name in another encoding than the system's is shown as far as it can be read.
+            own = name or os.fsencode(Path(readable).name).decode(errors="replace")
             yield FileSource(file, own) if file.seekable() else StreamSource(_pull_of(file), own)
     elif isinstance(readable, AsyncIterable):
         pulling = _Pulling(aiter(readable), loop)

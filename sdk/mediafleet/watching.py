@@ -11,6 +11,7 @@ import grpc
 
 from mediafleet.errors import DeadlineExceeded, from_rpc_error
 from mediafleet.gateways import Gateway, Gateways, logger
+from mediafleet.v1.batches_pb2 import BatchEvent
 from mediafleet.v1.uploads_pb2 import UploadEvent
 
 LONGEST_SILENCE = 45.0
@@ -20,13 +21,15 @@ RESUMED = ("mediafleet-watch", "resumed")
 """Header of a watch that goes on behind the cursor that it was given."""
 
 Request = TypeVar("Request")
+Event = TypeVar("Event", UploadEvent, BatchEvent)
 
 
 async def resumed(
     gateways: Gateways,
-    open_stream: Callable[[Gateway, str], grpc.aio.UnaryStreamCall[Request, UploadEvent]],
+    kind: type[Event],
+    open_stream: Callable[[Gateway, str], grpc.aio.UnaryStreamCall[Request, Event]],
     cursor: str,
-) -> AsyncGenerator[UploadEvent, None]:
+) -> AsyncGenerator[Event, None]:
     """Every event, heartbeats too, until a stream ends with OK; `open_stream` takes a gateway and a cursor."""
     patience = gateways.patience()
     lost: float | None = None
@@ -44,7 +47,7 @@ async def resumed(
             while True:
                 async with asyncio.timeout(LONGEST_SILENCE):
                     event = await call.read()
-                if not isinstance(event, UploadEvent):
+                if not isinstance(event, kind):
                     await call.code()
                     return
                 patience.renew()

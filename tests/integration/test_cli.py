@@ -14,6 +14,7 @@ import grpc
 import pytest
 
 from mediafleet.v1.uploads_pb2 import UploadState
+from tests import command_line
 from tests.integration.scripted_gateway import Refusal, ScriptedGateway, serving
 
 TOKEN = "secret-token"
@@ -22,23 +23,7 @@ TOKEN = "secret-token"
 async def mediafleet(
     *arguments: str, endpoint: str | None = None, cwd: Path | None = None, token: str = TOKEN
 ) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": "/nowhere", "MEDIAFLEET_TOKEN": token, "MEDIAFLEET_ENDPOINT": endpoint or ""}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "mediafleet.cli",
-        *arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        cwd=cwd,
-    )
-    stdout, stderr = await process.communicate()
-    out, err = stdout.decode(), stderr.decode()
-    assert TOKEN not in out + err
-    assert "Traceback" not in err
-    assert process.returncode is not None
-    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+    return await command_line.mediafleet(*arguments, endpoint=endpoint, cwd=cwd, token=token)
 
 
 @pytest.fixture

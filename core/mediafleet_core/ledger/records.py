@@ -93,6 +93,7 @@ def upload(upload_id: str, fields: Fields) -> Upload:
         revision=int(fields["rev"]),
         sequence=int(fields["seq"]),
         fence=int(fields["fence"]),
+        request_id=fields.get("request", "").partition(":")[2].partition(":")[2],  # behind tenant and method
     )
 
 

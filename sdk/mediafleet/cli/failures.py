@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import click
 
 from mediafleet.cli.text import plain
 from mediafleet.errors import MediafleetError
 from mediafleet.sources import FileChanged
 from mediafleet.v1.uploads_pb2 import Upload
+
+Refusal: TypeAlias = MediafleetError | OSError | FileChanged
+"""Why a file was not taken."""
 
 NEXT_STEPS = {
     "TOKEN_MISSING": "pass --token or set MEDIAFLEET_TOKEN",
@@ -18,6 +23,10 @@ NEXT_STEPS = {
     "UPLOAD_EXPIRED": "upload the file again",
     "UPLOAD_TERMINAL": "`mediafleet status` shows how it ended",
     "UPLOAD_NOT_FINISHED": "`mediafleet status` shows its state",
+    "BATCH_NOT_FOUND": "`mediafleet batch list` shows the batches there are",
+    "BATCH_SEALED": "it takes no more files; make another batch",
+    "BATCH_TERMINAL": "`mediafleet batch show` shows how it ended",
+    "BATCH_NOT_FINISHED": "`mediafleet batch watch` follows it to its end",
     "RENDITION_NOT_FOUND": "`mediafleet status` names the renditions",
     "QUOTA_EXCEEDED": "delete what is no longer needed, or ask for more; `mediafleet usage` shows what is stored",
     "CONCURRENT_WRITER": "let the other client finish",
@@ -50,6 +59,8 @@ def explained(error: MediafleetError) -> str:
     step = NEXT_STEPS.get(error.reason) or NEXT_STEPS_BY_CODE.get(error.code.name, "")
     if any(violation.field == "upload_id" for violation in error.violations):
         step = "`mediafleet list` shows the ids there are"
+    if any(violation.field == "batch_id" for violation in error.violations):
+        step = "`mediafleet batch list` shows the ids there are"
     message = f"{error.reason or error.code.name}: {plain(error.message)}"
     return f"{message}; {step}" if step else message
 
@@ -63,6 +74,15 @@ def failure_of(error: Exception) -> Failure | None:
     if isinstance(error, FileChanged):
         return Failure(plain(str(error)))
     return None
+
+
+def refusal(error: Refusal) -> dict[str, str]:
+    """Why a file was not taken: `code` of gRPC, if a gateway said so, a stable `reason` and a `message`."""
+    if isinstance(error, MediafleetError):
+        return {"code": error.code.name, "reason": error.reason, "message": error.message}
+    if isinstance(error, FileChanged):
+        return {"code": "", "reason": "FILE_CHANGED", "message": str(error)}
+    return {"code": "", "reason": "FILE_UNREADABLE", "message": error.strerror or "cannot be read"}
 
 
 def why(upload: Upload) -> str:

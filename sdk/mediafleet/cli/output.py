@@ -17,15 +17,14 @@ from mediafleet.cli.text import plain, size
 from mediafleet.progress import TERMINAL_STATES, state_name
 from mediafleet.v1.uploads_pb2 import Upload
 
-COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "red"}
+COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "PARTIALLY_FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "red"}
 """Of states; every other one has the terminal's own."""
 
 COLUMNS = ("upload", "name", "size", "state", "done", "result")
-NAME = COLUMNS.index("name")
 LEAST_NAME = 12
 """Columns of the terminal that a name is worth a place in the line for."""
 
-FIGURES = frozenset({"size", "objects", "count", "done", "waiting", "running", "delayed", "dead", "oldest"})
+FIGURES = frozenset({"size", "files", "objects", "count", "done", "waiting", "running", "delayed", "dead", "oldest"})
 """Heads of columns that stand to the right."""
 
 ELASTIC = frozenset({"name", "result", "paused"})
@@ -57,33 +56,38 @@ def show(table: Table) -> None:
 
 
 def uploads(found: Iterable[Upload], as_json: bool) -> None:
-    """Prints uploads, a line each; where a terminal is too narrow for that, results have lines of their own below."""
+    """Prints uploads, a line each, as `records` does."""
     if as_json:
         for upload in found:
             json_line(upload)
-        return
-    rows = [row(upload) for upload in found]
-    table = grid(*COLUMNS)
+    else:
+        records(COLUMNS, [row(upload) for upload in found])
+
+
+def records(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+    """Prints a line each; where a terminal is too narrow for that, results have lines of their own below."""
+    table = grid(*columns)
     for cells in rows:
         table.add_row(*cells)
     console = Console(highlight=False)
     anywhere = console.options.update(width=WIDE)
     if rows and console.is_terminal and console.measure(table, options=anywhere).maximum > console.width:
-        _show_narrow(console, rows)
+        _show_narrow(console, columns, rows)
     elif rows:
         show(table)
 
 
-def _show_narrow(console: Console, rows: Sequence[Sequence[Text]]) -> None:
+def _show_narrow(console: Console, columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
     """Results below their uploads, and names too where even those find no room."""
-    widths = [max(len(head), *(cells[place].cell_len for cells in rows)) for place, head in enumerate(COLUMNS)]
-    beside = [place for place, head in enumerate(COLUMNS) if head not in ("name", "result")]
+    widths = [max(len(head), *(cells[place].cell_len for cells in rows)) for place, head in enumerate(columns)]
+    beside = [place for place, head in enumerate(columns) if head not in ("name", "result")]
     room = console.width - sum(widths[place] + GAP for place in beside)
     if room >= LEAST_NAME:
-        beside.insert(NAME, NAME)
-        widths[NAME] = min(widths[NAME], room)
+        name = columns.index("name")
+        beside.insert(name, name)
+        widths[name] = min(widths[name], room)
     for number, cells in enumerate(rows):
-        line = grid(*(COLUMNS[place] for place in beside))
+        line = grid(*(columns[place] for place in beside))
         line.show_header = number == 0
         for column, place in zip(line.columns, beside, strict=True):
             column.width = widths[place]

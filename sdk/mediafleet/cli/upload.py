@@ -108,18 +108,10 @@ def _tell_refused(outcomes: list[tuple[Path, Outcome]]) -> None:
 
 
 def _print_json(file: Path, outcome: Outcome) -> None:
+    from mediafleet.cli.failures import refusal
     from mediafleet.cli.output import json_line
-    from mediafleet.errors import MediafleetError
-    from mediafleet.sources import FileChanged
 
-    if isinstance(outcome, MediafleetError):
-        error = {"code": outcome.code.name, "reason": outcome.reason, "message": outcome.message}
-        click.echo(json.dumps({"display_name": file.name, "error": error}, ensure_ascii=False))
-    elif isinstance(outcome, OSError):
-        error = {"code": "", "reason": "FILE_UNREADABLE", "message": outcome.strerror or "cannot be read"}
-        click.echo(json.dumps({"display_name": file.name, "error": error}, ensure_ascii=False))
-    elif isinstance(outcome, FileChanged):
-        error = {"code": "", "reason": "FILE_CHANGED", "message": str(outcome)}
-        click.echo(json.dumps({"display_name": file.name, "error": error}, ensure_ascii=False))
+    if isinstance(outcome, Exception):
+        click.echo(json.dumps({"display_name": file.name, "error": refusal(outcome)}, ensure_ascii=False))
     else:
         json_line(outcome)

@@ -343,7 +343,9 @@ class CreateBatchRequest(_message.Message):
     request_id: _builtins.str
     """As in `CreateUploadRequest.request_id`."""
     expected_items: _builtins.int
-    """Members to come, for percent and ETA; not a limit."""
+    """Members to come, for percent and ETA; not a limit. A repeated request may
+    announce another number; the first one stays.
+    """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The caller's own marks."""

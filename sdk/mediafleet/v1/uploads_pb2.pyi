@@ -472,6 +472,7 @@ class Upload(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     PROCESSING_FIELD_NUMBER: _builtins.int
     STAGE_TIMINGS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """UUIDv7 in its canonical text form."""
     tenant: _builtins.str
@@ -508,6 +509,10 @@ class Upload(_message.Message):
     """How the bytes come."""
     priority: Global___Priority.ValueType
     """Which work goes first."""
+    request_id: _builtins.str
+    """The request id that it was created with; empty for none. Whoever makes
+    these ids finds out what has arrived already.
+    """
     @_builtins.property
     def checksums(self) -> Global___Checksums:
         """Digests of the original: computed ones, and until then the declared ones."""
@@ -599,10 +604,11 @@ class Upload(_message.Message):
         priority: Global___Priority.ValueType = ...,
         processing: Global___Processing | None = ...,
         stage_timings: _abc.Iterable[Global___StageTiming] | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "checksums", b"checksums", "create_time", b"create_time", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "media_info", b"media_info", "next_attempt_time", b"next_attempt_time", "processing", b"processing", "progress", b"progress", "size_bytes", b"size_bytes", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "attempt", b"attempt", "batch_id", b"batch_id", "caption", b"caption", "checksums", b"checksums", "collection", b"collection", "committed_size", b"committed_size", "content_type", b"content_type", "create_time", b"create_time", "declared_content_type", b"declared_content_type", "display_name", b"display_name", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "kind", b"kind", "labels", b"labels", "max_attempts", b"max_attempts", "media_info", b"media_info", "next_attempt_time", b"next_attempt_time", "priority", b"priority", "processing", b"processing", "progress", b"progress", "renditions", b"renditions", "revision", b"revision", "size_bytes", b"size_bytes", "stage_timings", b"stage_timings", "start_time", b"start_time", "state", b"state", "tenant", b"tenant", "transfer", b"transfer", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "attempt", b"attempt", "batch_id", b"batch_id", "caption", b"caption", "checksums", b"checksums", "collection", b"collection", "committed_size", b"committed_size", "content_type", b"content_type", "create_time", b"create_time", "declared_content_type", b"declared_content_type", "display_name", b"display_name", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "kind", b"kind", "labels", b"labels", "max_attempts", b"max_attempts", "media_info", b"media_info", "next_attempt_time", b"next_attempt_time", "priority", b"priority", "processing", b"processing", "progress", b"progress", "renditions", b"renditions", "request_id", b"request_id", "revision", b"revision", "size_bytes", b"size_bytes", "stage_timings", b"stage_timings", "start_time", b"start_time", "state", b"state", "tenant", b"tenant", "transfer", b"transfer", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
     _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015

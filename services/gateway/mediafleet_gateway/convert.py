@@ -90,6 +90,7 @@ def upload_to_proto(upload: Upload) -> pb.Upload:
         priority=PRIORITIES[spec.priority],
         processing=_processing(spec.processing),
         stage_timings=map(_timing, upload.timings),
+        request_id=upload.request_id,
     )
 
 

@@ -1,0 +1,22 @@
+"""`mediafleet batch`: folders as one piece of work."""
+
+from __future__ import annotations
+
+import click
+
+from mediafleet.cli.batch import commands, create, report
+
+batch = click.Group(
+    "batch",
+    help="Send whole folders and follow, cancel, retry or report them as one.",
+    commands=[
+        create.create,
+        commands.list_batches,
+        commands.show,
+        commands.watch,
+        commands.seal,
+        commands.cancel,
+        commands.retry,
+        report.report,
+    ],
+)

@@ -1,0 +1,126 @@
+"""`mediafleet batch report`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from mediafleet.cli.connection import ENDURING, Connection, connected
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from mediafleet.v1.batches_pb2 import BatchReportRow
+
+COLUMNS = (
+    "upload_id",
+    "display_name",
+    "collection",
+    "kind",
+    "content_type",
+    "state",
+    "deleted",
+    "size_bytes",
+    "sha256",
+    "attempt",
+    "failure_code",
+    "failure_message",
+    "next_step",
+    "renditions",
+    "labels",
+    "create_time",
+    "start_time",
+    "finish_time",
+)
+"""Of the CSV; new ones come at the end."""
+
+
+@click.command(no_args_is_help=True)
+@click.argument("batch_id", metavar="ID")
+@click.option("--csv", "form", flag_value="csv", help="A table for spreadsheets.")
+@click.option("--jsonl", "form", flag_value="jsonl", default="jsonl", help="One JSON object per line; the default.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write, whole or not at all."
+)
+@connected(ENDURING)
+def report(connection: Connection, batch_id: str, form: str, output: Path | None) -> None:
+    """Print what became of each file of a batch, a row each, in order of creation.
+
+    In the CSV, text that a spreadsheet would take for a formula has an apostrophe in front.
+    """
+    with connection.client() as client, _written(output) as file:
+        rows = client.batches.report(batch_id)
+        if form == "csv":
+            _csv(rows, file)
+        else:
+            _jsonl(rows, file)
+
+
+@contextmanager
+def _written(output: Path | None) -> Iterator[IO[str]]:
+    if output is None:
+        yield sys.stdout
+        return
+    part = output.with_name(f"{output.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _csv(rows: Iterator[BatchReportRow], file: IO[str]) -> None:
+    table = csv.writer(file, lineterminator="\r\n" if file is not sys.stdout else "\n")
+    table.writerow(COLUMNS)
+    for row in rows:
+        table.writerow(map(_harmless, cells(row)))
+
+
+def _jsonl(rows: Iterator[BatchReportRow], file: IO[str]) -> None:
+    from google.protobuf.json_format import MessageToJson
+
+    for row in rows:
+        file.write(MessageToJson(row, preserving_proto_field_name=True, indent=None, ensure_ascii=False) + "\n")
+
+
+def cells(row: BatchReportRow) -> tuple[str, ...]:
+    """Values in the order of COLUMNS."""
+    from mediafleet.progress import state_name
+    from mediafleet.v1.uploads_pb2 import MediaKind
+
+    return (
+        row.upload_id,
+        row.display_name,
+        row.collection,
+        MediaKind.Name(row.kind).removeprefix("MEDIA_KIND_"),
+        row.content_type,
+        state_name(row.state),
+        "true" if row.deleted else "false",
+        str(row.size_bytes),
+        row.checksums.sha256.hex(),
+        str(row.attempt),
+        row.failure.code,
+        row.failure.message,
+        row.failure.next_step,
+        " ".join(rendition.name for rendition in row.renditions),
+        json.dumps(dict(sorted(row.labels.items())), ensure_ascii=False) if row.labels else "",
+        _time(row.create_time, row.HasField("create_time")),
+        _time(row.start_time, row.HasField("start_time")),
+        _time(row.finish_time, row.HasField("finish_time")),
+    )
+
+
+def _time(time: Timestamp, known: bool) -> str:
+    return time.ToJsonString() if known else ""
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

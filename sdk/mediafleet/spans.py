@@ -1,0 +1,33 @@
+"""Spans of time: as the contract writes them, and as bounds on a call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
+
+from mediafleet.errors import DeadlineExceeded
+
+
+def duration(span: timedelta | None) -> Duration | None:
+    """The span as a message; None stays None."""
+    if span is None:
+        return None
+    message = Duration()
+    message.FromTimedelta(span)
+    return message
+
+
+@asynccontextmanager
+async def within(seconds: float | None) -> AsyncIterator[None]:
+    """Raises DeadlineExceeded if the block takes longer; None is for ever."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise DeadlineExceeded(f"not done within {seconds:g} seconds") from error

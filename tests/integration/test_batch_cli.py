@@ -1,0 +1,152 @@
+"""`mediafleet batch` through a real gateway and a real worker."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mediafleet import AsyncClient, Batch, BatchState, UploadState
+from tests import command_line
+from tests.gateways import ANN, Reached
+from tests.waiting import eventually
+from tests.workers import settings, working
+
+TOKEN = ANN[0][1].removeprefix("Bearer ")
+
+
+class Line:
+    """The command line towards one gateway."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        done = await command_line.mediafleet("batch", *arguments, endpoint=self._endpoint, token=TOKEN)
+        return done.returncode, done.stdout, done.stderr
+
+    async def killed(self, *arguments: str, client: AsyncClient, members: int) -> None:
+        """Runs it, and kills it when some batch has so many members."""
+        process = await command_line.start("batch", *arguments, endpoint=self._endpoint, token=TOKEN)
+
+        async def begun() -> bool:
+            return any([batch.progress.counts.total >= members async for batch in client.batches.list()])
+
+        await eventually(begun, 30, "members of the batch")
+        process.kill()
+        await process.communicate()
+
+
+@pytest.fixture
+def batch(reached: Reached) -> Line:
+    return Line(str(reached.gateway.address))
+
+
+@pytest.fixture
+async def client(reached: Reached) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(str(reached.gateway.address), token=TOKEN, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Forty files that are fine and four poisoned ones."""
+    folder = tmp_path / "holiday"
+    (folder / "deeper").mkdir(parents=True)
+    for number in range(40):
+        (folder / f"{number:02}.bin").write_bytes(b"fine %d" % number)
+    for number in range(4):
+        (folder / "deeper" / f"bad-{number}.bin").write_bytes(b"POISON:fail\n%d" % number)
+    return folder
+
+
+async def only(client: AsyncClient) -> Batch:
+    (found,) = [each async for each in client.batches.list()]
+    return found
+
+
+async def test_a_dry_run_only_counts(batch: Line, client: AsyncClient, folder: Path) -> None:
+    code, out, err = await batch("create", str(folder), "--dry-run", "--exclude", "deeper/*")
+    assert (code, out, err) == (0, "40 files, 270 B\n", "")
+    code, out, _ = await batch("create", str(folder), "--dry-run", "--json", "--type", "image")
+    assert (code, json.loads(out)) == (0, {"files": 0, "bytes": 0})
+    assert [each async for each in client.batches.list()] == []
+
+
+async def test_a_folder_is_sent_again_after_a_kill_and_retried_when_the_poison_is_gone(
+    batch: Line, client: AsyncClient, folder: Path, redis_url: str, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.csv"
+    async with working(settings(redis_url, tmp_path)):
+        await batch.killed("create", str(folder), client=client, members=16)
+        code, out, err = await batch("create", str(folder))
+    assert (code, err.count("44 files")) == (1, 1)
+    assert "40 succeeded, 4 failed" in out
+    assert [line.split()[:2] for line in out.splitlines() if "CORRUPT_MEDIA" in line] == [["CORRUPT_MEDIA", "4"]]
+    assert "bad-0.bin, bad-1.bin, bad-2.bin, ..." in out
+    first = await only(client)
+    assert (first.progress.counts.total, first.expected_items) == (44, 44)
+    before = {row.upload_id: row async for row in client.batches.report(first.batch_id)}
+
+    async with working(settings(redis_url, tmp_path, worker_plugins="")):
+        code, out, _ = await batch("retry", first.batch_id, "--json")
+        assert (code, json.loads(out)["retried_items"]) == (0, "4")
+        code, out, _ = await batch("watch", first.batch_id)
+    assert (code, "44 succeeded" in out) == (0, True)
+    async for row in client.batches.report(first.batch_id):
+        good = before[row.upload_id].state == UploadState.UPLOAD_STATE_SUCCEEDED
+        assert (row == before[row.upload_id]) is good
+
+    assert (await batch("report", first.batch_id, "--csv", "-o", str(report)))[0] == 0
+    with report.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["upload_id"] for row in rows] == list(before)
+    assert {row["state"] for row in rows} == {"SUCCEEDED"}
+    code, out, _ = await batch("report", first.batch_id)
+    assert [json.loads(line)["upload_id"] for line in out.splitlines()] == list(before)
+
+
+async def test_a_sealed_batch_is_followed_and_what_is_not_in_it_is_named(
+    batch: Line, client: AsyncClient, folder: Path, redis_url: str, tmp_path: Path
+) -> None:
+    code, _, _ = await batch("create", str(folder), "--no-wait", "--exclude", "bad*")
+    sent = await only(client)
+    assert (code, sent.state, sent.progress.counts.total) == (0, BatchState.BATCH_STATE_SEALED, 40)
+    (folder / "late.bin").write_bytes(b"late")
+    async with working(settings(redis_url, tmp_path)):
+        code, out, err = await batch("create", str(folder), "--exclude", "bad*")
+        assert code == 1
+        assert f"batch {sent.batch_id} of this folder is sealed already" in err
+        assert "another --name makes a new one\nlate.bin is not in it\n" in err
+        assert "40 succeeded" in out
+        code, out, _ = await batch("create", str(folder), "--exclude", "bad*", "--name", "second", "--json")
+    assert (code, json.loads(out)["progress"]["counts"]["succeeded"]) == (0, "41")
+
+
+async def test_files_that_are_refused_are_told_apart(batch: Line, folder: Path, redis_url: str, tmp_path: Path) -> None:
+    (folder / "new\nline.bin").write_bytes(b"refused for its name")
+    async with working(settings(redis_url, tmp_path)):
+        code, out, _ = await batch("create", str(folder), "--json", "--exclude", "bad*")
+    refused, done = map(json.loads, out.splitlines())
+    assert (code, refused["error"]["reason"]) == (1, "FIELD_INVALID")
+    assert (done["state"], done["progress"]["counts"]["total"]) == ("BATCH_STATE_SUCCEEDED", "40")
+
+
+async def test_commands_on_a_batch(batch: Line, client: AsyncClient) -> None:
+    made = await client.batches.create("=cmd()", labels={"a": "b"})
+    await client.upload(b"waits", display_name="=1+1.bin", batch_id=made.batch_id)
+    code, out, _ = await batch("list", "--label", "a=b", "--state", "open", "--json")
+    assert (code, json.loads(out)["batch_id"]) == (0, made.batch_id)
+    assert (await batch("list", "--text", "nothing"))[1:] == ("", "no batches\n")
+    assert "1 queued" in (await batch("show", made.batch_id))[1]
+    assert json.loads((await batch("seal", made.batch_id, "--json"))[1])["state"] == "BATCH_STATE_SEALED"
+    assert "CANCELLED" in (await batch("cancel", made.batch_id, "--reason", "enough"))[1]
+    code, out, _ = await batch("watch", made.batch_id, "--json")
+    assert (code, json.loads(out)["snapshot"]["state"]) == (1, "BATCH_STATE_CANCELLED")
+    _, out, _ = await batch("report", made.batch_id, "--csv")
+    assert next(csv.DictReader(out.splitlines()))["display_name"] == "'=1+1.bin"
+    code, _, err = await batch("cancel", "mine")
+    assert (code, "`mediafleet batch list`" in err) == (1, True)
