@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator
@@ -28,16 +29,15 @@ class Line:
         done = await command_line.mediafleet("batch", *arguments, endpoint=self._endpoint, token=TOKEN)
         return done.returncode, done.stdout, done.stderr
 
-    async def killed(self, *arguments: str, client: AsyncClient, members: int) -> None:
-        """Runs it, and kills it when some batch has so many members."""
+    async def begun(self, *arguments: str, client: AsyncClient, members: int) -> asyncio.subprocess.Process:
+        """The command, running, when some batch has so many members."""
         process = await command_line.start("batch", *arguments, endpoint=self._endpoint, token=TOKEN)
 
-        async def begun() -> bool:
+        async def joined() -> bool:
             return any([batch.progress.counts.total >= members async for batch in client.batches.list()])
 
-        await eventually(begun, 30, "members of the batch")
-        process.kill()
-        await process.communicate()
+        await eventually(joined, 30, "members of the batch")
+        return process
 
 
 @pytest.fixture
@@ -81,7 +81,9 @@ async def test_a_folder_is_sent_again_after_a_kill_and_retried_when_the_poison_i
 ) -> None:
     report = tmp_path / "report.csv"
     async with working(settings(redis_url, tmp_path)):
-        await batch.killed("create", str(folder), client=client, members=16)
+        first_try = await batch.begun("create", str(folder), client=client, members=16)
+        first_try.kill()
+        await first_try.communicate()
         code, out, err = await batch("create", str(folder))
     assert (code, err.count("44 files")) == (1, 1)
     assert "40 succeeded, 4 failed" in out
@@ -125,6 +127,16 @@ async def test_a_sealed_batch_is_followed_and_what_is_not_in_it_is_named(
         assert "40 succeeded" in out
         code, out, _ = await batch("create", str(folder), "--exclude", "bad*", "--name", "second", "--json")
     assert (code, json.loads(out)["progress"]["counts"]["succeeded"]) == (0, "41")
+
+
+async def test_nothing_more_is_sent_when_somebody_else_cancels(batch: Line, client: AsyncClient, folder: Path) -> None:
+    for number in range(400):
+        (folder / f"more-{number}.bin").write_bytes(b"%d" % number)
+    command = await batch.begun("create", str(folder), client=client, members=1)
+    await client.batches.cancel((await only(client)).batch_id)
+    out, err = await command.communicate()
+    assert (command.returncode, b"CANCELLED" in out) == (1, True)
+    assert err.count(b"is not in it") <= 1  # told of the first one that is refused
 
 
 async def test_files_that_are_refused_are_told_apart(batch: Line, folder: Path, redis_url: str, tmp_path: Path) -> None:

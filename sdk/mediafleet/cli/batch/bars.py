@@ -15,7 +15,7 @@ from rich.text import Text
 from mediafleet.batches import batch_state_name
 from mediafleet.cli.output import COLOURS
 from mediafleet.cli.text import plain, size
-from mediafleet.v1.batches_pb2 import Batch, BatchCounts, RunningItem
+from mediafleet.v1.batches_pb2 import Batch, BatchCounts, BatchState, RunningItem
 
 COUNTED = ("receiving", "queued", "processing", "cancelling", "succeeded", "failed", "cancelled", "expired")
 """Fields of BatchCounts."""
@@ -69,7 +69,7 @@ def picture(batch: Batch, leg: Leg | None) -> RenderableType:
     """The bars and lines; without a `leg` the receiving is told as the gateway knows it."""
     progress = batch.progress
     counts = progress.counts
-    total = max(counts.total, batch.expected_items)
+    total = max(counts.total, batch.expected_items) if batch.state == BatchState.BATCH_STATE_OPEN else counts.total
     bars = Table.grid(padding=(0, 2, 0, 0), expand=True)
     for ratio in (None, 1, None, None):
         bars.add_column(ratio=ratio, no_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -121,12 +122,16 @@ async def _run(
         with BatchBars(enabled=not as_json) as bars:
             following = asyncio.create_task(client.batches.wait(batch.batch_id, progress=bars.show))
             try:
-                async for name, error in send(client, files, batch.batch_id, bars, **about):
-                    failures.refused(name, error)
-                    if isinstance(error, FailedPrecondition) and error.reason == "BATCH_SEALED" and not as_json:
-                        click.echo(f"{plain(name)} is not in it", err=True)
-                    if as_json:
-                        _print_refused(name, error)
+                async with aclosing(send(client, files, batch.batch_id, bars, **about)) as refused:
+                    async for name, error in refused:
+                        failures.refused(name, error)
+                        late = isinstance(error, FailedPrecondition) and error.reason == "BATCH_SEALED"
+                        if as_json:
+                            _print_refused(name, error)
+                        elif late:
+                            click.echo(f"{plain(name)} is not in it", err=True)
+                        if late and batch.state == BatchState.BATCH_STATE_OPEN:
+                            break  # somebody else has cancelled or sealed it, and would refuse all the others too
                 batch = await client.batches.seal(batch.batch_id)
                 if not no_wait:
                     batch = await following

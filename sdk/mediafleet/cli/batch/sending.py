@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -58,7 +58,7 @@ async def send(
     labels: Mapping[str, str],
     transfer: Transfer,
     name: str = "",
-) -> AsyncIterator[tuple[str, Refusal]]:
+) -> AsyncGenerator[tuple[str, Refusal], None]:
     """Sends what has not arrived, and yields the name of each file that was not taken, with the reason.
 
     Raises what would befall the files behind it as well.
