@@ -35,7 +35,10 @@ PATIENCE = 600.0
 
 
 class Story(NamedTuple):
-    """What came of it. Bytes are per member; a gateway's are what it grew by at its most, Redis' what it holds more."""
+    """What came of it. Bytes are per member: a gateway's are what it grew by at its most, Redis' what it holds more.
+
+    `redis_passing` of them are answers of steps, kept for ten minutes.
+    """
 
     members: int
     sent_at_kill: int
@@ -51,6 +54,7 @@ class Story(NamedTuple):
     gateway_idle: int
     gateway_bytes: float
     redis_bytes: float
+    redis_passing: float
     watched: list[BatchEvent]
 
 
@@ -154,6 +158,7 @@ def tell(folder: Path, members: int, poisoned: int) -> Story:
             watching.join(60)
             before = {row.upload_id: row for row in client.batches.report(batch_id)}
             grown, held = gateway.peak_memory() - idle, used_by_redis(server) - redis_before
+            passing = answers_in_redis(server)
 
         with fleet.served(poisoned=False):
             begun_again = time.perf_counter()
@@ -180,6 +185,7 @@ def tell(folder: Path, members: int, poisoned: int) -> Story:
         gateway_idle=idle,
         gateway_bytes=grown / members,
         redis_bytes=held / members,
+        redis_passing=passing / members,
         watched=events,
     )
 
@@ -188,6 +194,12 @@ def used_by_redis(server: DevServerProcess) -> int:
     """Bytes of its data."""
     with redis.Redis.from_url(str(server.endpoints["redis"])) as client:
         return int(client.info("memory")["used_memory"])
+
+
+def answers_in_redis(server: DevServerProcess) -> int:
+    """Bytes of the first answers of steps, which Redis forgets by itself."""
+    with redis.Redis.from_url(str(server.endpoints["redis"])) as client:
+        return sum(int(client.memory_usage(key) or 0) for key in client.scan_iter("mf:op:*", count=1000))
 
 
 def changes(story: Story) -> list[str]:
@@ -212,7 +224,7 @@ def main(members: int, poisoned: int) -> None:
     click.echo(f"watched through both kills: {', '.join(changes(story))}; {len(story.watched)} events")
     click.echo(f"retried {story.retried} in {story.retried_after:.1f} s; members that ran again: {story.run_again}")
     click.echo(f"succeeded in the end: {story.succeeded}; rows: {story.rows} in {story.report_seconds:.1f} s")
-    click.echo(f"Redis: {story.redis_bytes:.0f} bytes a member")
+    click.echo(f"Redis: {story.redis_bytes:.0f} bytes a member, {story.redis_passing:.0f} of them for ten minutes")
     click.echo(f"gateway: {story.gateway_idle >> 20} MiB idle, at most {story.gateway_bytes:.0f} bytes a member more")
 
 
