@@ -22,6 +22,7 @@ from mediafleet_workers.bootstrap import Settings, build
 from mediafleet_workers.housekeeping import HousekeepingSettings
 from mediafleet_workers.sandbox.settings import SandboxSettings
 from mediafleet_workers.settings import JobSettings, WorkerSettings
+from mediafleet_workers.webhooks import WebhookSettings
 from mediafleet_workers.worker import WorkerProcess
 from tests.waiting import eventually
 
@@ -56,6 +57,7 @@ def settings(redis_url: str, folder: Path, **changed: Any) -> Settings:
             LedgerSettings,
             QueueSettings,
             StorageSettings,
+            WebhookSettings,
         )
     )
     return Settings(*parts)  # type: ignore[arg-type]

@@ -84,6 +84,7 @@ class Client(Synchronous[AsyncClient]):
     delete = call(AsyncClient.delete)
     download_url = call(AsyncClient.download_url)
     usage = call(AsyncClient.usage)
+    replay_webhooks = call(AsyncClient.replay_webhooks)
     fleet = call(AsyncClient.fleet)
     pause_queue = call(AsyncClient.pause_queue)
     resume_queue = call(AsyncClient.resume_queue)

@@ -13,12 +13,14 @@ from mediafleet.errors import DeadlineExceeded, Internal, MediafleetError, Unava
 from mediafleet.retries import Patience
 from mediafleet.v1.batches_pb2_grpc import BatchServiceStub
 from mediafleet.v1.fleet_pb2_grpc import FleetServiceStub
+from mediafleet.v1.notifications_pb2_grpc import NotificationServiceStub
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 from mediafleet.v1.usage_pb2_grpc import UsageServiceStub
 
 if TYPE_CHECKING:
     from mediafleet.v1.batches_pb2_grpc import BatchServiceAsyncStub
     from mediafleet.v1.fleet_pb2_grpc import FleetServiceAsyncStub
+    from mediafleet.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
     from mediafleet.v1.uploads_pb2_grpc import UploadServiceAsyncStub
     from mediafleet.v1.usage_pb2_grpc import UsageServiceAsyncStub
 
@@ -59,6 +61,7 @@ class Gateway:
         self.batches: BatchServiceAsyncStub = BatchServiceStub(self._channel)
         self.usage: UsageServiceAsyncStub = UsageServiceStub(self._channel)
         self.fleet: FleetServiceAsyncStub = FleetServiceStub(self._channel)
+        self.notifications: NotificationServiceAsyncStub = NotificationServiceStub(self._channel)
         self._writing: grpc.Channel | None = None
 
     @property

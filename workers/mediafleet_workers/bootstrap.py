@@ -19,6 +19,7 @@ from mediafleet_workers.sandbox.sandbox import Sandbox
 from mediafleet_workers.sandbox.settings import SandboxSettings
 from mediafleet_workers.scratch import Scratch
 from mediafleet_workers.settings import JobSettings, WorkerSettings
+from mediafleet_workers.webhooks import Webhooks, WebhookSettings
 from mediafleet_workers.worker import WorkerProcess
 
 
@@ -32,6 +33,7 @@ class Settings(NamedTuple):
     ledger: LedgerSettings
     queue: QueueSettings
     storage: StorageSettings
+    webhooks: WebhookSettings
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -44,6 +46,7 @@ class Settings(NamedTuple):
             read(LedgerSettings),
             read(QueueSettings),
             read(StorageSettings),
+            read(WebhookSettings),
         )
 
 
@@ -72,6 +75,7 @@ async def build(settings: Settings) -> WorkerProcess:
             bells=actors.listen(broker, settings.worker.worker_kinds, settings.worker.worker_slots, slots.answer),
             housekeeping=Housekeeping(ledger, store, queue, settings.housekeeping, job_lease=settings.job.job_lease),
             presence=Presence(ledger, settings.worker, runner.current),
+            webhooks=Webhooks(ledger, settings.webhooks),
             resources=resources.pop_all(),
         )
     raise AssertionError("unreachable")  # the stack swallows nothing

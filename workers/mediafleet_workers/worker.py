@@ -16,6 +16,7 @@ from mediafleet_workers.presence import Presence
 from mediafleet_workers.sandbox.sandbox import Sandbox
 from mediafleet_workers.scratch import Scratch
 from mediafleet_workers.settings import WorkerSettings
+from mediafleet_workers.webhooks import Webhooks
 
 _log = structlog.get_logger(__name__)
 
@@ -36,12 +37,13 @@ class WorkerProcess:
         bells: Worker,
         housekeeping: Housekeeping,
         presence: Presence,
+        webhooks: Webhooks,
         resources: AsyncExitStack,
     ) -> None:
         """`resources` are released at the end."""
         self._settings, self._scratch, self._sandbox, self._runner = settings, scratch, sandbox, runner
         self._slots, self._bells, self._housekeeping, self._presence = slots, bells, housekeeping, presence
-        self._resources = resources
+        self._webhooks, self._resources = webhooks, resources
         self._stopping = asyncio.Event()
         self._keeping: list[asyncio.Task[None]] = []
         self._listening = False
@@ -60,7 +62,8 @@ class WorkerProcess:
         self._resources.push_async_callback(asyncio.to_thread, page.close)
         self.metrics_address = page.address
         self._keeping = [
-            asyncio.create_task(keeping.run(self._stopping)) for keeping in (self._housekeeping, self._presence)
+            asyncio.create_task(keeping.run(self._stopping))
+            for keeping in (self._housekeeping, self._presence, self._webhooks)
         ]
         self._bells.start()
         self._listening = True

@@ -91,7 +91,7 @@ class BatchSteps(Reading):
                     pipeline.hgetall(self._connection.key(f"batch:{batch_id}"))
                 for batch_id, fields in zip(ids, await pipeline.execute() if ids else (), strict=True):
                     after = batch_id
-                    if which.covers(batch := _from(BatchId(batch_id), fields)):
+                    if which.covers(batch := batch_record(BatchId(batch_id), fields)):
                         found.append(batch)
                         if len(found) == limit:
                             break
@@ -144,11 +144,11 @@ def _found(reply: Reply, batch_id: BatchId) -> Reply:
 
 
 def _batch(reply: Reply, now: int | None = None) -> Batch:
-    return _from(BatchId(reply.id), records.pairs(reply.record), now)
+    return batch_record(BatchId(reply.id), records.pairs(reply.record), now)
 
 
-def _from(batch_id: BatchId, fields: records.Fields, now: int | None = None) -> Batch:
-    """`now` is the ledger's time in milliseconds; without it the rate is that of the last known moments."""
+def batch_record(batch_id: BatchId, fields: records.Fields, now: int | None = None) -> Batch:
+    """The batch; `now` is the ledger's time in milliseconds, without it the rate is of the last known moments."""
 
     def moment(name: str) -> datetime | None:
         return records.at(fields[name]) if fields.get(name) else None

@@ -12,10 +12,13 @@ from mediafleet_core.ledger.fleet import FleetSteps
 from mediafleet_core.ledger.housekeeping import HousekeepingSteps
 from mediafleet_core.ledger.intake import IntakeSteps
 from mediafleet_core.ledger.settings import LedgerSettings
+from mediafleet_core.ledger.webhooks import WebhookSteps
 from mediafleet_core.ledger.work import WorkSteps
 
 
-class RedisLedger(IntakeSteps, WorkSteps, CallerSteps, BatchSteps, HousekeepingSteps, FleetSteps, EventSteps):
+class RedisLedger(
+    IntakeSteps, WorkSteps, CallerSteps, BatchSteps, HousekeepingSteps, FleetSteps, WebhookSteps, EventSteps
+):
     """Implements the ports Ledger and EventLog."""
 
     async def close(self) -> None:

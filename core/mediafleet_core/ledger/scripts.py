@@ -11,6 +11,7 @@ from mediafleet_core.ledger.settings import LedgerSettings
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.object_keys import ROOT
 from mediafleet_core.parts import PARTS_IN_FLIGHT
+from mediafleet_core.ports.webhooks import EVENT_PREFIX, MESSAGES_KEPT
 from mediafleet_core.progress import MOST_BEFORE_TERMINAL, RECEIVED_PERCENT
 from mediafleet_core.progress.receiving import FLOW_MEMORY
 from mediafleet_core.quotas import Limits
@@ -25,15 +26,18 @@ OPERATION_MEMORY_MS = 10 * 60 * 1000
 HISTORY_KEPT = 200
 """State changes that a record keeps for replay."""
 
+SHARED = ("prelude", "batches", "webhooks", "epilogue")
+"""What every script is made of, in this order; its own lines stand before the last."""
+
 
 def sources(settings: LedgerSettings) -> Mapping[str, str]:
     """The whole text of every script, by name."""
     folder = files(__package__) / "scripts"
     tables = _tables(settings)
-    prelude, batches, epilogue = ((folder / f"_{name}.lua").read_text() for name in ("prelude", "batches", "epilogue"))
+    *shared, epilogue = ((folder / f"_{name}.lua").read_text() for name in SHARED)
     return {
         entry.name.removesuffix(".lua"): "\n".join(
-            [tables, prelude, batches, "local function main()", entry.read_text(), "end", epilogue]
+            [tables, *shared, "local function main()", entry.read_text(), "end", epilogue]
         )
         for entry in folder.iterdir()
         if entry.name.endswith(".lua") and not entry.name.startswith("_")
@@ -56,6 +60,8 @@ def _tables(settings: LedgerSettings) -> str:
         "share": records.share(Limits()),
         "most_lost": MAX_LOST_LEASES,
         "blamed": FailureCode.WORKER_CRASHED,
+        "event": EVENT_PREFIX,
+        "messages": int(MESSAGES_KEPT.total_seconds() * 1000),
     }
     transitions = {
         name: f"{{from = {_lua({str(s): True for s in step.sources})}, target = '{step.target}'}}"

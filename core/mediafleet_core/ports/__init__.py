@@ -22,6 +22,7 @@ from mediafleet_core.ports.object_store import (
     UploadedPart,
 )
 from mediafleet_core.ports.reading import Page, ReadingLedger, UploadFilter
+from mediafleet_core.ports.webhooks import TryOutcome, WebhookLedger, WebhookMessage, WebhookTry
 from mediafleet_core.ports.work import AttemptFailed, Claim, Outcome, Verdict, WorkLedger
 
 __all__ = [
@@ -50,10 +51,14 @@ __all__ = [
     "StoredPart",
     "Sweep",
     "Swept",
+    "TryOutcome",
     "UnfinishedMultipart",
     "UploadFilter",
     "UploadedPart",
     "Verdict",
+    "WebhookLedger",
+    "WebhookMessage",
+    "WebhookTry",
     "WorkLedger",
     "WriteSession",
 ]

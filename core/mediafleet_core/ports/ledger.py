@@ -10,11 +10,20 @@ from mediafleet_core.ports.fleet import FleetLedger
 from mediafleet_core.ports.housekeeping import HousekeepingLedger
 from mediafleet_core.ports.intake import IntakeLedger
 from mediafleet_core.ports.reading import ReadingLedger
+from mediafleet_core.ports.webhooks import WebhookLedger
 from mediafleet_core.ports.work import WorkLedger
 
 
 class Ledger(
-    IntakeLedger, WorkLedger, CallerLedger, ReadingLedger, BatchLedger, HousekeepingLedger, FleetLedger, Protocol
+    IntakeLedger,
+    WorkLedger,
+    CallerLedger,
+    ReadingLedger,
+    BatchLedger,
+    HousekeepingLedger,
+    FleetLedger,
+    WebhookLedger,
+    Protocol,
 ):
     """The one place where records live and change. Every change is one atomic step, safe to repeat by its `op`.
 

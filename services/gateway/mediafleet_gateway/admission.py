@@ -32,6 +32,7 @@ METHOD_LIMITS: Mapping[str, int] = MappingProxyType(
             "SealBatch",
             "RetryBatch",
             "CancelBatch",
+            "ReplayWebhooks",
         ),
         256,
     )

@@ -25,6 +25,7 @@ from mediafleet_gateway.direct import Direct
 from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.fleet import FleetService
 from mediafleet_gateway.gateway import Gateway
+from mediafleet_gateway.notifications import NotificationService
 from mediafleet_gateway.server import Servicers, make_server
 from mediafleet_gateway.settings import GatewaySettings
 from mediafleet_gateway.uploads import Uploads
@@ -109,6 +110,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
             uploads=UploadService(settings, ledger, store, intake, lifecycle, watching, admission, drain),
             batches=BatchService(ledger, batching, BatchWatching(ledger), heartbeat=settings.gateway.watch_heartbeat),
             usage=UsageService(ledger, StorageProbe(store)),
+            notifications=NotificationService(ledger),
             fleet=FleetService(ledger, queue),
             health=health_service,
         )

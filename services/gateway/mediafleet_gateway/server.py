@@ -11,9 +11,17 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
-from mediafleet.v1 import batches_pb2_grpc, fleet_pb2_grpc, uploads_pb2, uploads_pb2_grpc, usage_pb2_grpc
+from mediafleet.v1 import (
+    batches_pb2_grpc,
+    fleet_pb2_grpc,
+    notifications_pb2_grpc,
+    uploads_pb2,
+    uploads_pb2_grpc,
+    usage_pb2_grpc,
+)
 from mediafleet.v1.batches_pb2_grpc import BatchServiceServicer
 from mediafleet.v1.fleet_pb2_grpc import FleetServiceServicer
+from mediafleet.v1.notifications_pb2_grpc import NotificationServiceServicer
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer
 from mediafleet.v1.usage_pb2_grpc import UsageServiceServicer
 from mediafleet_gateway import frames
@@ -56,6 +64,7 @@ SERVICES = (
     "mediafleet.v1.UploadService",
     "mediafleet.v1.BatchService",
     "mediafleet.v1.UsageService",
+    "mediafleet.v1.NotificationService",
     "mediafleet.v1.FleetService",
     "grpc.health.v1.Health",
 )
@@ -67,6 +76,7 @@ class Servicers(NamedTuple):
     uploads: UploadServiceServicer
     batches: BatchServiceServicer
     usage: UsageServiceServicer
+    notifications: NotificationServiceServicer
     fleet: FleetServiceServicer
     health: health.HealthServicer
 
@@ -91,6 +101,7 @@ def make_server(
     server.add_registered_method_handlers("mediafleet.v1.UploadService", _by_hand(servicers.uploads))
     usage_pb2_grpc.add_UsageServiceServicer_to_server(servicers.usage, server)
     batches_pb2_grpc.add_BatchServiceServicer_to_server(servicers.batches, server)
+    notifications_pb2_grpc.add_NotificationServiceServicer_to_server(servicers.notifications, server)
     fleet_pb2_grpc.add_FleetServiceServicer_to_server(servicers.fleet, server)
     health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)
     reflection.enable_server_reflection([*SERVICES, reflection.SERVICE_NAME], server)

@@ -1,0 +1,41 @@
+"""What the client asks about notifications."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from mediafleet.gateways import Gateways
+from mediafleet.v1 import notifications_pb2 as pb
+from mediafleet.v1.uploads_pb2 import TimeRange
+
+
+class Notifications:
+    """Methods of the asynchronous client; times are aware of their zone."""
+
+    _gateways: Gateways
+
+    async def replay_webhooks(
+        self, since: datetime, *, before: datetime | None = None, only_failed: bool = False, tenant: str = ""
+    ) -> int:
+        """Sends webhook messages again that were planned in this time, at most 7 days ago; returns how many.
+
+        `only_failed` takes those that were tried and not delivered. Another `tenant` than the token's needs the scope
+        `admin`.
+        """
+        request = pb.ReplayWebhooksRequest(
+            time_range=TimeRange(start_time=timestamp(since), end_time=timestamp(before)),
+            only_failed=only_failed,
+            tenant=tenant,
+        )
+        return (await self._gateways.call(lambda gateway: gateway.notifications.ReplayWebhooks, request)).messages
+
+
+def timestamp(time: datetime | None) -> Timestamp | None:
+    """None stays absent."""
+    if time is None:
+        return None
+    made = Timestamp()
+    made.FromDatetime(time)
+    return made
