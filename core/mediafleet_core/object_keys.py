@@ -6,11 +6,13 @@ nobody can overwrite what another wrote.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import NamedTuple
 
 from mediafleet_core.identity import TenantId, UploadId
 
 ROOT = "uploads/"
+ARCHIVE = "archive/"
 
 
 class UploadKeys(NamedTuple):
@@ -54,6 +56,11 @@ class UploadKeys(NamedTuple):
     def rendition(self, fence: int, name: str, suffix: str) -> str:
         """One rendition of the attempt with `fence`; `suffix` with its dot."""
         return f"{self.attempt(fence)}{name}{suffix}"
+
+
+def archive(tenant: TenantId, what: str, day: date, name: str) -> str:
+    """A file of records that left the ledger on this day: `what` they are, and a name that is unique among these."""
+    return f"{ARCHIVE}{tenant}/{what}/{day.isoformat()}/{name}.jsonl"
 
 
 def upload_of(key: str) -> UploadId:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -28,6 +28,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     `concurrent_uploads` and `bytes_in_flight` are what it may send at once, to each gateway process.
     `weight` is its share of the workers while others wait too; `running_uploads` is how many of its uploads they work
     on at once, per kind, without limit for kinds left out.
+    `history_days` is how long what has ended stays in the history, for ever unless given; then it is archived and goes,
+    and with `history_objects` set to "delete" its objects go too.
     """
 
     max_upload_bytes: dict[MediaKind, int] = msgspec.field(default_factory=_MAX_UPLOAD_BYTES.copy)
@@ -38,6 +40,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     bytes_in_flight: int = 256 * MIB
     weight: Annotated[float, msgspec.Meta(ge=0.01, le=100)] = 1.0
     running_uploads: dict[MediaKind, Annotated[int, msgspec.Meta(ge=1)]] = {}
+    history_days: Annotated[int, msgspec.Meta(ge=1, le=36500)] | None = None
+    history_objects: Literal["keep", "delete"] = "keep"
 
     def largest(self, kind: MediaKind) -> int:
         """The most bytes one upload of this kind may have."""

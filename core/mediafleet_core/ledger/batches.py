@@ -91,7 +91,7 @@ class BatchSteps(Reading):
                     pipeline.hgetall(self._connection.key(f"batch:{batch_id}"))
                 for batch_id, fields in zip(ids, await pipeline.execute() if ids else (), strict=True):
                     after = batch_id
-                    if which.covers(batch := batch_record(BatchId(batch_id), fields)):
+                    if fields and which.covers(batch := batch_record(BatchId(batch_id), fields)):
                         found.append(batch)
                         if len(found) == limit:
                             break

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 
-from mediafleet_core.ledger.batches import BatchSteps
 from mediafleet_core.ledger.caller import CallerSteps
 from mediafleet_core.ledger.connection import Connection
 from mediafleet_core.ledger.event_log import EventSteps
 from mediafleet_core.ledger.fleet import FleetSteps
+from mediafleet_core.ledger.history import HistorySteps
 from mediafleet_core.ledger.housekeeping import HousekeepingSteps
 from mediafleet_core.ledger.intake import IntakeSteps
 from mediafleet_core.ledger.settings import LedgerSettings
@@ -17,7 +17,14 @@ from mediafleet_core.ledger.work import WorkSteps
 
 
 class RedisLedger(
-    IntakeSteps, WorkSteps, CallerSteps, BatchSteps, HousekeepingSteps, FleetSteps, WebhookSteps, EventSteps
+    IntakeSteps,
+    WorkSteps,
+    CallerSteps,
+    HistorySteps,
+    HousekeepingSteps,
+    FleetSteps,
+    WebhookSteps,
+    EventSteps,
 ):
     """Implements the ports Ledger and EventLog."""
 

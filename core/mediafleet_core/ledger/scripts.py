@@ -26,7 +26,7 @@ OPERATION_MEMORY_MS = 10 * 60 * 1000
 HISTORY_KEPT = 200
 """State changes that a record keeps for replay."""
 
-SHARED = ("prelude", "batches", "webhooks", "epilogue")
+SHARED = ("prelude", "batches", "webhooks", "removal", "epilogue")
 """What every script is made of, in this order; its own lines stand before the last."""
 
 

@@ -8,6 +8,7 @@ from mediafleet_core.ports.batches import BatchFilter, BatchLedger, BatchPage, S
 from mediafleet_core.ports.caller import CallerLedger
 from mediafleet_core.ports.event_log import EventLog, History
 from mediafleet_core.ports.fleet import FleetLedger
+from mediafleet_core.ports.history import HistoryLedger, Retention
 from mediafleet_core.ports.housekeeping import HousekeepingLedger, Sweep
 from mediafleet_core.ports.intake import IntakeLedger, Original, RequestKey, WriteSession
 from mediafleet_core.ports.job_queue import JobQueue
@@ -36,6 +37,7 @@ __all__ = [
     "EventLog",
     "FleetLedger",
     "History",
+    "HistoryLedger",
     "HousekeepingLedger",
     "IntakeLedger",
     "JobQueue",
@@ -46,6 +48,7 @@ __all__ = [
     "Page",
     "ReadingLedger",
     "RequestKey",
+    "Retention",
     "SignedPut",
     "StoredObject",
     "StoredPart",

@@ -7,6 +7,7 @@ from typing import Protocol
 from mediafleet_core.ports.batches import BatchLedger
 from mediafleet_core.ports.caller import CallerLedger
 from mediafleet_core.ports.fleet import FleetLedger
+from mediafleet_core.ports.history import HistoryLedger
 from mediafleet_core.ports.housekeeping import HousekeepingLedger
 from mediafleet_core.ports.intake import IntakeLedger
 from mediafleet_core.ports.reading import ReadingLedger
@@ -20,6 +21,7 @@ class Ledger(
     CallerLedger,
     ReadingLedger,
     BatchLedger,
+    HistoryLedger,
     HousekeepingLedger,
     FleetLedger,
     WebhookLedger,

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 STATES = ("RECEIVING", "QUEUED", "PROCESSING", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
 
+SHOWN = 50
+"""Uploads of a list for people, unless they say otherwise."""
+
+PAGE = 1000
+"""Uploads that one call answers at most."""
+
 _ids = click.argument("upload_ids", nargs=-1, required=True, metavar="ID...")
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
@@ -70,18 +76,34 @@ def status(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -
     help=f"{', '.join(STATES[:-1])} or {STATES[-1]}; may be repeated, for any of them.",
 )
 @filtered
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1))
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many; 50, or all for --json and --csv.")
 @_json
+@click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets, with a line of names first.")
 @connected(BRIEF)
 def list_uploads(
-    connection: Connection, states: tuple[str, ...], which: UploadFilter, limit: int, as_json: bool
+    connection: Connection,
+    states: tuple[str, ...],
+    which: UploadFilter,
+    limit: int | None,
+    as_json: bool,
+    as_csv: bool,
 ) -> None:
     """List uploads, newest first; filters are combined."""
     from mediafleet.v1.uploads_pb2 import UploadState
 
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    if limit is None and not (as_json or as_csv):
+        limit = SHOWN
+
     which.states.extend(UploadState.Value(f"UPLOAD_STATE_{state.upper()}") for state in states)
     with connection.client() as client:
-        found = islice(client.list(which, page_size=min(limit, 1000)), limit)
+        found = islice(client.list(which, page_size=min(limit or PAGE, PAGE)), limit)
+        if as_csv:
+            from mediafleet.cli import spreadsheet
+
+            spreadsheet.write(spreadsheet.UPLOAD_COLUMNS, map(spreadsheet.upload_row, found))
+            return
         first = next(found, None)
         if first is not None:
             _print(chain([first], found), as_json)

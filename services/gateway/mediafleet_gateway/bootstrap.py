@@ -87,6 +87,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
             connected = await connect(settings.ledger)
             resources.push_async_callback(connected.close)
             ledger = connected
+        await ledger.set_retention(settings.gateway.retention)
         store = open_store(settings.storage)
         resources.push_async_callback(store.close)
         queue = DramatiqQueue(open_broker(settings.queue))

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
 from mediafleet_core.identity import TenantId, is_name
+from mediafleet_core.ports import Retention
 from mediafleet_core.quotas import Limits
 from mediafleet_core.settings import SettingsPart
 from mediafleet_core.telemetry.metrics import address
@@ -86,6 +87,15 @@ class GatewaySettings(SettingsPart):
     def limits_of(self, tenant: TenantId) -> Limits:
         """The limits of a tenant."""
         return self.tenants.get(tenant, _DEFAULT_LIMITS)
+
+    @property
+    def retention(self) -> dict[TenantId, Retention]:
+        """Of tenants whose history is not kept for ever."""
+        return {
+            TenantId(tenant): Retention(days=limits.history_days, objects=limits.history_objects == "delete")
+            for tenant, limits in self.tenants.items()
+            if limits.history_days is not None
+        }
 
     @field_validator("gateway_address", "metrics_address")
     @classmethod

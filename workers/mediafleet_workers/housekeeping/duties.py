@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 import structlog
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
-from mediafleet_core import cleanup, manifest
+from mediafleet_core import cleanup, history, manifest
 from mediafleet_core.batching import sweep_batch
 from mediafleet_core.object_keys import ROOT
 from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, Sweep, UnfinishedMultipart
@@ -22,6 +22,9 @@ _log = structlog.get_logger(__name__)
 _Item = TypeVar("_Item")
 
 ORPHANS = Gauge("mediafleet_storage_orphans", "Unfinished multiparts that no record names, as last searched for.")
+ARCHIVED = Counter("mediafleet_history_archived", "Records that were archived and left the ledger.", ["what"])
+for _what in ("uploads", "batches"):
+    ARCHIVED.labels(_what)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,16 @@ async def abort_strays(house: House) -> None:
     await _each(house, [found for found in strays if found.begun <= before], abort)
 
 
+async def archive_history(house: House) -> None:
+    """Archive and remove what is older than its tenant's history is kept."""
+    for tenant, retention in (await house.ledger.retention()).items():
+        pruned = await history.prune(house.store, house.ledger, tenant, retention, datetime.now(UTC))
+        for what, count in pruned._asdict().items():
+            ARCHIVED.labels(what).inc(count)
+        if any(pruned):
+            _log.info("history_archived", tenant=tenant, **pruned._asdict())
+
+
 class Duty(NamedTuple):
     """One duty: its name in metrics and logs, one round of it, and the least time between two."""
 
@@ -112,6 +125,7 @@ DUTIES = (
     Duty("manifests", finish_manifests),
     Duty("sweeps", sweep_objects),
     Duty("strays", abort_strays, lambda settings: settings.stray_interval),
+    Duty("history", archive_history, lambda settings: settings.history_interval),
 )
 
 

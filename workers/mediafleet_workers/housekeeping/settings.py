@@ -34,6 +34,11 @@ class HousekeepingSettings(SettingsPart):
         gt=timedelta(0),
         description="How long the cancel or retry of a batch may stand still before housekeeping goes on with it.",
     )
+    history_interval: timedelta = Field(
+        timedelta(minutes=10),
+        gt=timedelta(0),
+        description="Time between two looks for history that is to be archived.",
+    )
     housekeeping_concurrency: int = Field(8, ge=1, description="Storage requests that one duty has under way.")
 
     @model_validator(mode="after")

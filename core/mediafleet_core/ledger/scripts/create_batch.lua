@@ -11,7 +11,7 @@ if request then
 end
 local b = {id = A.batch, field = {}}
 for name, value in pairs(A.field) do redis.call('HSET', batch_key(b.id), name, value) end
-redis.call('HSET', batch_key(b.id), 'created', int(now))
+redis.call('HSET', batch_key(b.id), 'created', int(now), 'request', A.request or '')
 redis.call('ZADD', P .. 'idx:' .. A.field.tenant .. ':batches', 0, b.id)
 redis.call('ZADD', P .. 'batches_open', int(now), b.id)
 move_batch(b, 'OPEN')

@@ -13,20 +13,9 @@ end
 reserve(r, 0)
 refund_renditions(r)
 refund_original(r)
-unindex(r)
-leave_queues(r)
-leave_retained(r)
-for _, key in ipairs({'expiry', 'manifests'}) do redis.call('ZREM', P .. key, r.id) end
 plan_sweep(r, upload_prefix(r), true)
-leave_batch(r)
-append(r, 'deleted', get(r, 'state'))
-save(r)
-if get(r, 'request') ~= '' then
-  redis.call('PEXPIRE', P .. 'request:' .. get(r, 'request'),
-    int(math.max(1000, num(get(r, 'created')) + CONSTANTS.request - now)))
-end
+remove(r)
 redis.call('RENAME', record_key(r.id), grave)
 redis.call('PEXPIRE', grave, CONSTANTS.request)
-redis.call('DEL', record_key(r.id) .. ':parts', record_key(r.id) .. ':history')
 extra = redis.call('HGETALL', grave)
 return 'OK'
