@@ -84,6 +84,8 @@ class Client(Synchronous[AsyncClient]):
     delete = call(AsyncClient.delete)
     download_url = call(AsyncClient.download_url)
     usage = call(AsyncClient.usage)
+    notifications = stream(AsyncClient.notifications)
+    mark_read = call(AsyncClient.mark_read)
     replay_webhooks = call(AsyncClient.replay_webhooks)
     fleet = call(AsyncClient.fleet)
     pause_queue = call(AsyncClient.pause_queue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,6 +16,23 @@ class Notifications:
     """Methods of the asynchronous client; times are aware of their zone."""
 
     _gateways: Gateways
+
+    async def notifications(self, *, only_unread: bool = False) -> AsyncGenerator[pb.Notification, None]:
+        """What people of the tenant should hear of, newest first; pages are fetched as the caller goes on."""
+        request = pb.ListNotificationsRequest(only_unread=only_unread)
+        while True:
+            page = await self._gateways.call(lambda gateway: gateway.notifications.ListNotifications, request)
+            for notification in page.notifications:
+                yield notification
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def mark_read(self, *numbers: int, through: int = 0) -> int:
+        """Marks notifications as read, by their numbers, and all up to `through`; returns how many are not."""
+        request = pb.MarkNotificationsReadRequest(numbers=numbers, through_number=through)
+        answer = await self._gateways.call(lambda gateway: gateway.notifications.MarkNotificationsRead, request)
+        return answer.unread_count
 
     async def replay_webhooks(
         self, since: datetime, *, before: datetime | None = None, only_failed: bool = False, tenant: str = ""

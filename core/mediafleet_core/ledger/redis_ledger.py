@@ -11,6 +11,7 @@ from mediafleet_core.ledger.fleet import FleetSteps
 from mediafleet_core.ledger.history import HistorySteps
 from mediafleet_core.ledger.housekeeping import HousekeepingSteps
 from mediafleet_core.ledger.intake import IntakeSteps
+from mediafleet_core.ledger.notices import NoticeSteps
 from mediafleet_core.ledger.settings import LedgerSettings
 from mediafleet_core.ledger.webhooks import WebhookSteps
 from mediafleet_core.ledger.work import WorkSteps
@@ -24,6 +25,7 @@ class RedisLedger(
     HousekeepingSteps,
     FleetSteps,
     WebhookSteps,
+    NoticeSteps,
     EventSteps,
 ):
     """Implements the ports Ledger and EventLog."""

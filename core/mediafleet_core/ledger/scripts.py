@@ -11,6 +11,7 @@ from mediafleet_core.ledger.settings import LedgerSettings
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.object_keys import ROOT
 from mediafleet_core.parts import PARTS_IN_FLIGHT
+from mediafleet_core.ports.notices import NOTICES_KEPT
 from mediafleet_core.ports.webhooks import EVENT_PREFIX, MESSAGES_KEPT
 from mediafleet_core.progress import MOST_BEFORE_TERMINAL, RECEIVED_PERCENT
 from mediafleet_core.progress.receiving import FLOW_MEMORY
@@ -26,7 +27,7 @@ OPERATION_MEMORY_MS = 10 * 60 * 1000
 HISTORY_KEPT = 200
 """State changes that a record keeps for replay."""
 
-SHARED = ("prelude", "batches", "webhooks", "removal", "epilogue")
+SHARED = ("prelude", "batches", "webhooks", "notices", "removal", "epilogue")
 """What every script is made of, in this order; its own lines stand before the last."""
 
 
@@ -61,6 +62,7 @@ def _tables(settings: LedgerSettings) -> str:
         "most_lost": MAX_LOST_LEASES,
         "blamed": FailureCode.WORKER_CRASHED,
         "event": EVENT_PREFIX,
+        "notices": NOTICES_KEPT,
         "messages": int(MESSAGES_KEPT.total_seconds() * 1000),
     }
     transitions = {

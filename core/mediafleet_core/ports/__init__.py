@@ -13,6 +13,7 @@ from mediafleet_core.ports.housekeeping import HousekeepingLedger, Sweep
 from mediafleet_core.ports.intake import IntakeLedger, Original, RequestKey, WriteSession
 from mediafleet_core.ports.job_queue import JobQueue
 from mediafleet_core.ports.ledger import Ledger
+from mediafleet_core.ports.notices import BatchNotice, Notice, NoticeLedger, NoticePage, UploadNotice
 from mediafleet_core.ports.object_store import (
     Chunks,
     ObjectStore,
@@ -30,6 +31,7 @@ __all__ = [
     "AttemptFailed",
     "BatchFilter",
     "BatchLedger",
+    "BatchNotice",
     "BatchPage",
     "CallerLedger",
     "Chunks",
@@ -42,6 +44,9 @@ __all__ = [
     "IntakeLedger",
     "JobQueue",
     "Ledger",
+    "Notice",
+    "NoticeLedger",
+    "NoticePage",
     "ObjectStore",
     "Original",
     "Outcome",
@@ -57,6 +62,7 @@ __all__ = [
     "TryOutcome",
     "UnfinishedMultipart",
     "UploadFilter",
+    "UploadNotice",
     "UploadedPart",
     "Verdict",
     "WebhookLedger",

@@ -10,6 +10,7 @@ from mediafleet_core.ports.fleet import FleetLedger
 from mediafleet_core.ports.history import HistoryLedger
 from mediafleet_core.ports.housekeeping import HousekeepingLedger
 from mediafleet_core.ports.intake import IntakeLedger
+from mediafleet_core.ports.notices import NoticeLedger
 from mediafleet_core.ports.reading import ReadingLedger
 from mediafleet_core.ports.webhooks import WebhookLedger
 from mediafleet_core.ports.work import WorkLedger
@@ -25,6 +26,7 @@ class Ledger(
     HousekeepingLedger,
     FleetLedger,
     WebhookLedger,
+    NoticeLedger,
     Protocol,
 ):
     """The one place where records live and change. Every change is one atomic step, safe to repeat by its `op`.

@@ -22,20 +22,36 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from mediafleet.v1 import batches_pb2 as mediafleet_dot_v1_dot_batches__pb2
 from mediafleet.v1 import uploads_pb2 as mediafleet_dot_v1_dot_uploads__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!mediafleet/v1/notifications.proto\x12\rmediafleet.v1\x1a\x1bmediafleet/v1/uploads.proto\"j\n\x15ReplayWebhooksRequest\x12,\n\ntime_range\x18\x01 \x01(\x0b\x32\x18.mediafleet.v1.TimeRange\x12\x13\n\x0bonly_failed\x18\x02 \x01(\x08\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"*\n\x16ReplayWebhooksResponse\x12\x10\n\x08messages\x18\x01 \x01(\x03\x32t\n\x13NotificationService\x12]\n\x0eReplayWebhooks\x12$.mediafleet.v1.ReplayWebhooksRequest\x1a%.mediafleet.v1.ReplayWebhooksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!mediafleet/v1/notifications.proto\x12\rmediafleet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmediafleet/v1/batches.proto\x1a\x1bmediafleet/v1/uploads.proto\"j\n\x15ReplayWebhooksRequest\x12,\n\ntime_range\x18\x01 \x01(\x0b\x32\x18.mediafleet.v1.TimeRange\x12\x13\n\x0bonly_failed\x18\x02 \x01(\x08\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"*\n\x16ReplayWebhooksResponse\x12\x10\n\x08messages\x18\x01 \x01(\x03\"\xd7\x01\n\x0cNotification\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12.\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04read\x18\x03 \x01(\x08\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12,\n\x06upload\x18\x05 \x01(\x0b\x32\x1a.mediafleet.v1.UploadEndedH\x00\x12*\n\x05\x62\x61tch\x18\x06 \x01(\x0b\x32\x19.mediafleet.v1.BatchEndedH\x00\x42\t\n\x07subject\"a\n\x0bUploadEnded\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.mediafleet.v1.UploadState\x12\x14\n\x0c\x66\x61ilure_code\x18\x03 \x01(\t\"t\n\nBatchEnded\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.mediafleet.v1.BatchState\x12*\n\x06\x63ounts\x18\x03 \x01(\x0b\x32\x1a.mediafleet.v1.BatchCounts\"V\n\x18ListNotificationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bonly_unread\x18\x03 \x01(\x08\"~\n\x19ListNotificationsResponse\x12\x32\n\rnotifications\x18\x01 \x03(\x0b\x32\x1b.mediafleet.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x14\n\x0cunread_count\x18\x03 \x01(\x03\"G\n\x1cMarkNotificationsReadRequest\x12\x0f\n\x07numbers\x18\x01 \x03(\x03\x12\x16\n\x0ethrough_number\x18\x02 \x01(\x03\"5\n\x1dMarkNotificationsReadResponse\x12\x14\n\x0cunread_count\x18\x01 \x01(\x03\x32\xd0\x02\n\x13NotificationService\x12\x66\n\x11ListNotifications\x12\'.mediafleet.v1.ListNotificationsRequest\x1a(.mediafleet.v1.ListNotificationsResponse\x12r\n\x15MarkNotificationsRead\x12+.mediafleet.v1.MarkNotificationsReadRequest\x1a,.mediafleet.v1.MarkNotificationsReadResponse\x12]\n\x0eReplayWebhooks\x12$.mediafleet.v1.ReplayWebhooksRequest\x1a%.mediafleet.v1.ReplayWebhooksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mediafleet.v1.notifications_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPLAYWEBHOOKSREQUEST']._serialized_start=81
-  _globals['_REPLAYWEBHOOKSREQUEST']._serialized_end=187
-  _globals['_REPLAYWEBHOOKSRESPONSE']._serialized_start=189
-  _globals['_REPLAYWEBHOOKSRESPONSE']._serialized_end=231
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=233
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=349
+  _globals['_REPLAYWEBHOOKSREQUEST']._serialized_start=143
+  _globals['_REPLAYWEBHOOKSREQUEST']._serialized_end=249
+  _globals['_REPLAYWEBHOOKSRESPONSE']._serialized_start=251
+  _globals['_REPLAYWEBHOOKSRESPONSE']._serialized_end=293
+  _globals['_NOTIFICATION']._serialized_start=296
+  _globals['_NOTIFICATION']._serialized_end=511
+  _globals['_UPLOADENDED']._serialized_start=513
+  _globals['_UPLOADENDED']._serialized_end=610
+  _globals['_BATCHENDED']._serialized_start=612
+  _globals['_BATCHENDED']._serialized_end=728
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=730
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=816
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=818
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=944
+  _globals['_MARKNOTIFICATIONSREADREQUEST']._serialized_start=946
+  _globals['_MARKNOTIFICATIONSREADREQUEST']._serialized_end=1017
+  _globals['_MARKNOTIFICATIONSREADRESPONSE']._serialized_start=1019
+  _globals['_MARKNOTIFICATIONSREADRESPONSE']._serialized_end=1072
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=1075
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=1411
 # @@protoc_insertion_point(module_scope)

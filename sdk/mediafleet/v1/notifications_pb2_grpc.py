@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NotificationServiceStub(object):
-    """What became of uploads and batches, told to other systems.
+    """What became of uploads and batches, told to people and to other systems.
     """
 
     def __init__(self, channel):
@@ -35,6 +35,16 @@ class NotificationServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
+        self.ListNotifications = channel.unary_unary(
+                '/mediafleet.v1.NotificationService/ListNotifications',
+                request_serializer=mediafleet_dot_v1_dot_notifications__pb2.ListNotificationsRequest.SerializeToString,
+                response_deserializer=mediafleet_dot_v1_dot_notifications__pb2.ListNotificationsResponse.FromString,
+                _registered_method=True)
+        self.MarkNotificationsRead = channel.unary_unary(
+                '/mediafleet.v1.NotificationService/MarkNotificationsRead',
+                request_serializer=mediafleet_dot_v1_dot_notifications__pb2.MarkNotificationsReadRequest.SerializeToString,
+                response_deserializer=mediafleet_dot_v1_dot_notifications__pb2.MarkNotificationsReadResponse.FromString,
+                _registered_method=True)
         self.ReplayWebhooks = channel.unary_unary(
                 '/mediafleet.v1.NotificationService/ReplayWebhooks',
                 request_serializer=mediafleet_dot_v1_dot_notifications__pb2.ReplayWebhooksRequest.SerializeToString,
@@ -43,8 +53,25 @@ class NotificationServiceStub(object):
 
 
 class NotificationServiceServicer(object):
-    """What became of uploads and batches, told to other systems.
+    """What became of uploads and batches, told to people and to other systems.
     """
+
+    def ListNotifications(self, request, context):
+        """Lists what people of the tenant should hear of, newest first: uploads
+        outside of any batch that failed or expired, and batches that ended. The
+        last 1000 are kept. Scope `read`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MarkNotificationsRead(self, request, context):
+        """Marks notifications as read, for everybody of the tenant. Idempotent.
+        Scope `read`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ReplayWebhooks(self, request, context):
         """Sends webhook messages again that were planned within a time, delivered
@@ -58,6 +85,16 @@ class NotificationServiceServicer(object):
 
 def add_NotificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ListNotifications': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNotifications,
+                    request_deserializer=mediafleet_dot_v1_dot_notifications__pb2.ListNotificationsRequest.FromString,
+                    response_serializer=mediafleet_dot_v1_dot_notifications__pb2.ListNotificationsResponse.SerializeToString,
+            ),
+            'MarkNotificationsRead': grpc.unary_unary_rpc_method_handler(
+                    servicer.MarkNotificationsRead,
+                    request_deserializer=mediafleet_dot_v1_dot_notifications__pb2.MarkNotificationsReadRequest.FromString,
+                    response_serializer=mediafleet_dot_v1_dot_notifications__pb2.MarkNotificationsReadResponse.SerializeToString,
+            ),
             'ReplayWebhooks': grpc.unary_unary_rpc_method_handler(
                     servicer.ReplayWebhooks,
                     request_deserializer=mediafleet_dot_v1_dot_notifications__pb2.ReplayWebhooksRequest.FromString,
@@ -72,8 +109,62 @@ def add_NotificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NotificationService(object):
-    """What became of uploads and batches, told to other systems.
+    """What became of uploads and batches, told to people and to other systems.
     """
+
+    @staticmethod
+    def ListNotifications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediafleet.v1.NotificationService/ListNotifications',
+            mediafleet_dot_v1_dot_notifications__pb2.ListNotificationsRequest.SerializeToString,
+            mediafleet_dot_v1_dot_notifications__pb2.ListNotificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MarkNotificationsRead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediafleet.v1.NotificationService/MarkNotificationsRead',
+            mediafleet_dot_v1_dot_notifications__pb2.MarkNotificationsReadRequest.SerializeToString,
+            mediafleet_dot_v1_dot_notifications__pb2.MarkNotificationsReadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ReplayWebhooks(request,

@@ -27,12 +27,21 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class NotificationServiceStub:
-    """What became of uploads and batches, told to other systems."""
+    """What became of uploads and batches, told to people and to other systems."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NotificationServiceAsyncStub: ...
+    ListNotifications: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ListNotificationsRequest, _notifications_pb2.ListNotificationsResponse]
+    """Lists what people of the tenant should hear of, newest first: uploads
+    outside of any batch that failed or expired, and batches that ended. The
+    last 1000 are kept. Scope `read`.
+    """
+    MarkNotificationsRead: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.MarkNotificationsReadRequest, _notifications_pb2.MarkNotificationsReadResponse]
+    """Marks notifications as read, for everybody of the tenant. Idempotent.
+    Scope `read`.
+    """
     ReplayWebhooks: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ReplayWebhooksRequest, _notifications_pb2.ReplayWebhooksResponse]
     """Sends webhook messages again that were planned within a time, delivered
     or not, under their first ids. They are kept for 7 days. Scope `upload`;
@@ -41,9 +50,18 @@ class NotificationServiceStub:
 
 @_typing.type_check_only
 class NotificationServiceAsyncStub(NotificationServiceStub):
-    """What became of uploads and batches, told to other systems."""
+    """What became of uploads and batches, told to people and to other systems."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    ListNotifications: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ListNotificationsRequest, _notifications_pb2.ListNotificationsResponse]  # type: ignore[assignment]
+    """Lists what people of the tenant should hear of, newest first: uploads
+    outside of any batch that failed or expired, and batches that ended. The
+    last 1000 are kept. Scope `read`.
+    """
+    MarkNotificationsRead: _aio.UnaryUnaryMultiCallable[_notifications_pb2.MarkNotificationsReadRequest, _notifications_pb2.MarkNotificationsReadResponse]  # type: ignore[assignment]
+    """Marks notifications as read, for everybody of the tenant. Idempotent.
+    Scope `read`.
+    """
     ReplayWebhooks: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ReplayWebhooksRequest, _notifications_pb2.ReplayWebhooksResponse]  # type: ignore[assignment]
     """Sends webhook messages again that were planned within a time, delivered
     or not, under their first ids. They are kept for 7 days. Scope `upload`;
@@ -51,7 +69,26 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     """
 
 class NotificationServiceServicer:
-    """What became of uploads and batches, told to other systems."""
+    """What became of uploads and batches, told to people and to other systems."""
+
+    def ListNotifications(
+        self,
+        request: _notifications_pb2.ListNotificationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.ListNotificationsResponse, _abc.Awaitable[_notifications_pb2.ListNotificationsResponse]]:
+        """Lists what people of the tenant should hear of, newest first: uploads
+        outside of any batch that failed or expired, and batches that ended. The
+        last 1000 are kept. Scope `read`.
+        """
+
+    def MarkNotificationsRead(
+        self,
+        request: _notifications_pb2.MarkNotificationsReadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.MarkNotificationsReadResponse, _abc.Awaitable[_notifications_pb2.MarkNotificationsReadResponse]]:
+        """Marks notifications as read, for everybody of the tenant. Idempotent.
+        Scope `read`.
+        """
 
     def ReplayWebhooks(
         self,

@@ -33,6 +33,7 @@ METHOD_LIMITS: Mapping[str, int] = MappingProxyType(
             "RetryBatch",
             "CancelBatch",
             "ReplayWebhooks",
+            "MarkNotificationsRead",
         ),
         256,
     )

@@ -67,7 +67,10 @@ _SCOPES: Mapping[str, Mapping[Scope, str]] = {
         Scope.CANCEL: "CancelBatch",
     },
     "mediafleet.v1.UsageService": {Scope.READ: "GetUsage ListUsageHistory GetQuota"},
-    "mediafleet.v1.NotificationService": {Scope.UPLOAD: "ReplayWebhooks"},
+    "mediafleet.v1.NotificationService": {
+        Scope.UPLOAD: "ReplayWebhooks",
+        Scope.READ: "ListNotifications MarkNotificationsRead",
+    },
     "mediafleet.v1.FleetService": {Scope.ADMIN: "GetFleet PauseQueue ResumeQueue"},
 }
 

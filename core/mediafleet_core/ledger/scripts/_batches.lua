@@ -35,7 +35,10 @@ local function move_batch(b, target)
   batch_set(b, unpack(fields))
   redis.call('RPUSH', batch_key(b.id) .. ':history', cjson.encode({sequence, previous, target, int(now)}))
   redis.call('LTRIM', batch_key(b.id) .. ':history', -CONSTANTS.history, -1)
-  if BATCH_TERMINAL[target] then announce(b.field.tenant, 'batch', target, b.id, sequence, batch_key(b.id)) end
+  if BATCH_TERMINAL[target] then
+    announce(b.field.tenant, 'batch', target, b.id, sequence, batch_key(b.id))
+    note(b.field.tenant, 'batch', target, b.id, batch_key(b.id))
+  end
 end
 
 local function members(b, ...)

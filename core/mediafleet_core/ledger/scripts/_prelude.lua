@@ -27,7 +27,7 @@ end
 local function get(r, name) return r.field[name] or '' end
 
 local count_bytes_in_batch, count_in_batch -- see _batches.lua
-local announce -- see _webhooks.lua
+local announce, note -- see _webhooks.lua and _notices.lua
 
 local function set(r, name, value)
   if type(value) == 'number' then value = int(value) end
@@ -194,7 +194,10 @@ local function move(r, transition, stage)
   end
   append(r, 'state', previous)
   save(r)
-  if TERMINAL[target] then announce(get(r, 'tenant'), 'upload', target, r.id, get(r, 'seq'), record_key(r.id)) end
+  if TERMINAL[target] then
+    announce(get(r, 'tenant'), 'upload', target, r.id, get(r, 'seq'), record_key(r.id))
+    note(get(r, 'tenant'), 'upload', target, r.id, record_key(r.id))
+  end
   count_in_batch(r, previous, target)
 end
 
