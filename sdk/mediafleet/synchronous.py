@@ -10,7 +10,7 @@ from functools import wraps
 from inspect import signature
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-A = TypeVar("A")
+A = TypeVar("A", covariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
 
