@@ -110,7 +110,7 @@ _MOST_RESERVED = 64
 _reserved: collections.deque[int] = collections.deque()
 """Descriptors that hold the last ports given by `free_port`: nobody else is given them before their server starts.
 
-They are bound and do not listen, so a server that sets SO_REUSEADDR, as all of ours do, may.
+They are bound and do not listen, so a server that sets SO_REUSEADDR or SO_REUSEPORT, as all of ours do, may.
 """
 
 
@@ -118,14 +118,15 @@ def free_port() -> int:
     """A TCP port on loopback that nobody uses, below the range from which the system takes outgoing ports."""
     # At random: a test that binds without asking here rarely meets us.
     for port in random.sample(range(20_000, 32_000), 200):
-        # Without SO_REUSEADDR the bind fails where another caller holds a reservation; with it the server's succeeds.
+        # Without these options the bind fails where another caller holds a reservation; with one the server's succeeds.
         probe = socket.socket()
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
             probe.close()
             continue
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            probe.setsockopt(socket.SOL_SOCKET, option, 1)
         _reserved.append(probe.detach())
         if len(_reserved) > _MOST_RESERVED:
             os.close(_reserved.popleft())
