@@ -13,6 +13,7 @@
   `wait`; `get` and `list`; `update`, `cancel`, `retry`, `retry_many` and `delete`; `download_url`; `usage`;
   `fleet`, `pause_queue` and `resume_queue` for administrators.
 - `client.batches` groups uploads: `create`, `seal`, `get`, `list`, `watch`, `wait`, `cancel`, `retry` and `report`.
+- `client.notifications` tells what people should hear of: `list`, `mark_read`; and `replay_webhooks`.
 - `Upload`, `UploadEvent`, `UploadFilter`, `UploadState`, `Usage`, `Fleet`, `QueueStatus`: the data of those calls,
   messages of `mediafleet.v1`, as are `Batch`, `BatchEvent`, `BatchFilter`, `BatchReportRow`, `BatchState`.
   `TERMINAL_STATES` are the states in which an upload has ended, `TERMINAL_BATCH_STATES` those of a batch.

@@ -19,7 +19,7 @@ from mediafleet.batches import AsyncBatches
 from mediafleet.errors import FailedPrecondition, MediafleetError, NotFound
 from mediafleet.gateways import Gateways, Token
 from mediafleet.many import AT_ONCE, RetryOutcome, UploadOutcome, each, in_parallel
-from mediafleet.notifications import Notifications
+from mediafleet.notifications import AsyncNotifications
 from mediafleet.progress import Callback, Report, UploadProgress, applied, is_last
 from mediafleet.resuming import NOTHING, Known, send_resuming
 from mediafleet.sending import send
@@ -41,7 +41,7 @@ _PAGE = 200
 """Uploads listed at a time, few enough that a gateway serves others soon."""
 
 
-class AsyncClient(Notifications):
+class AsyncClient:
     """Sends files in and tells what becomes of them.
 
     Calls survive the loss of a connection or a gateway: they are made again, and uploads and watches go on where they
@@ -66,6 +66,7 @@ class AsyncClient(Notifications):
         """
         self._gateways = Gateways([target, *targets] if target else targets, token, timeout, credentials)
         self.batches = AsyncBatches(self._gateways)
+        self.notifications = AsyncNotifications(self._gateways)
 
     async def __aenter__(self) -> Self:
         return self

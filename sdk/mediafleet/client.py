@@ -10,6 +10,7 @@ import grpc
 from mediafleet.aio import AsyncClient
 from mediafleet.batches import AsyncBatches
 from mediafleet.gateways import Token
+from mediafleet.notifications import AsyncNotifications
 from mediafleet.synchronous import LoopThread, Synchronous, call, stream
 
 
@@ -25,6 +26,14 @@ class Batches(Synchronous[AsyncBatches]):
     cancel = call(AsyncBatches.cancel)
     retry = call(AsyncBatches.retry)
     report = stream(AsyncBatches.report)
+
+
+class Notifications(Synchronous[AsyncNotifications]):
+    """`client.notifications`; see `AsyncNotifications`, which has the same methods."""
+
+    list = stream(AsyncNotifications.list)
+    mark_read = call(AsyncNotifications.mark_read)
+    replay_webhooks = call(AsyncNotifications.replay_webhooks)
 
 
 class Client(Synchronous[AsyncClient]):
@@ -52,6 +61,7 @@ class Client(Synchronous[AsyncClient]):
         client = AsyncClient(target, targets=targets, token=token, timeout=timeout, credentials=credentials)
         super().__init__(client, LoopThread())
         self.batches = Batches(client.batches, self._thread)
+        self.notifications = Notifications(client.notifications, self._thread)
 
     def __enter__(self) -> Self:
         return self
@@ -84,9 +94,6 @@ class Client(Synchronous[AsyncClient]):
     delete = call(AsyncClient.delete)
     download_url = call(AsyncClient.download_url)
     usage = call(AsyncClient.usage)
-    notifications = stream(AsyncClient.notifications)
-    mark_read = call(AsyncClient.mark_read)
-    replay_webhooks = call(AsyncClient.replay_webhooks)
     fleet = call(AsyncClient.fleet)
     pause_queue = call(AsyncClient.pause_queue)
     resume_queue = call(AsyncClient.resume_queue)

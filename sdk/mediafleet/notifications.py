@@ -12,12 +12,14 @@ from mediafleet.v1 import notifications_pb2 as pb
 from mediafleet.v1.uploads_pb2 import TimeRange
 
 
-class Notifications:
-    """Methods of the asynchronous client; times are aware of their zone."""
+class AsyncNotifications:
+    """`client.notifications`; times are aware of their zone."""
 
-    _gateways: Gateways
+    def __init__(self, gateways: Gateways) -> None:
+        """Calls go to whichever gateway the client talks to."""
+        self._gateways = gateways
 
-    async def notifications(self, *, only_unread: bool = False) -> AsyncGenerator[pb.Notification, None]:
+    async def list(self, *, only_unread: bool = False) -> AsyncGenerator[pb.Notification, None]:
         """What people of the tenant should hear of, newest first; pages are fetched as the caller goes on."""
         request = pb.ListNotificationsRequest(only_unread=only_unread)
         while True:

@@ -53,7 +53,7 @@ async def fails(ledger: RedisLedger, spec: UploadSpec = SPEC) -> Upload:
 
 
 async def heard(client: AsyncClient, *, only_unread: bool = False) -> list[pb.Notification]:
-    return [each async for each in client.notifications(only_unread=only_unread)]
+    return [each async for each in client.notifications.list(only_unread=only_unread)]
 
 
 async def test_failures_and_ends_of_batches_are_told(
@@ -89,12 +89,12 @@ async def test_failures_and_ends_of_batches_are_told(
 async def test_what_was_read_is_marked_and_counted(ledger: RedisLedger, client: AsyncClient) -> None:
     for _ in range(5):
         await fails(ledger)
-    assert await client.mark_read(4) == 4
-    assert await client.mark_read(4, 99) == 4
+    assert await client.notifications.mark_read(4) == 4
+    assert await client.notifications.mark_read(4, 99) == 4
     assert [each.number for each in await heard(client) if each.read] == [4]
-    assert await client.mark_read(through=2) == 2
+    assert await client.notifications.mark_read(through=2) == 2
     assert [each.number for each in await heard(client, only_unread=True)] == [5, 3]
-    assert await client.mark_read(through=5) == 0
+    assert await client.notifications.mark_read(through=5) == 0
     assert await heard(client, only_unread=True) == []
     await fails(ledger)
     assert [each.number for each in await heard(client, only_unread=True)] == [6]
@@ -139,4 +139,4 @@ async def test_the_oldest_are_forgotten(
     for only_unread in (False, True):
         assert [each.number for each in await heard(client, only_unread=only_unread)] == [5, 4, 3]
     assert (await heard(client))[0].batch.state == BATCH_STATE_SUCCEEDED
-    assert await client.mark_read() == 3
+    assert await client.notifications.mark_read() == 3

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import click
 
 from mediafleet.cli.connection import BRIEF, Connection, connected
-from mediafleet.cli.text import span
+from mediafleet.cli.text import moment
 
 
 @click.group()
@@ -19,15 +19,15 @@ def webhooks() -> None:
 @click.option(
     "--since",
     required=True,
-    callback=span,
-    metavar="SPAN",
-    help="How far back, such as 90m or 2d; messages are kept for 7 days.",
+    callback=moment,
+    metavar="TIME",
+    help="A time such as 2026-07-01T12:00 (UTC unless it says otherwise), or a span ago such as 90m; at most 7 days.",
 )
 @click.option("--failed", is_flag=True, help="Only those that were tried and not delivered.")
 @click.option("--tenant", default="", help="Of another tenant; needs the scope admin.")
 @connected(BRIEF)
-def replay(connection: Connection, since: timedelta, failed: bool, tenant: str) -> None:
+def replay(connection: Connection, since: datetime, failed: bool, tenant: str) -> None:
     """Send messages again, under their first ids."""
     with connection.client() as client:
-        count = client.replay_webhooks(datetime.now(UTC) - since, only_failed=failed, tenant=tenant)
+        count = client.notifications.replay_webhooks(since, only_failed=failed, tenant=tenant)
     click.echo(f"{count} {'message' if count == 1 else 'messages'} to be sent again")

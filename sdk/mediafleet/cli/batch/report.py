@@ -78,10 +78,12 @@ def _written(output: Path | None) -> Iterator[IO[str]]:
 
 
 def _csv(rows: Iterator[BatchReportRow], file: IO[str]) -> None:
+    from mediafleet.cli.spreadsheet import text_cell
+
     table = csv.writer(file, lineterminator="\r\n" if file is not sys.stdout else "\n")
     table.writerow(COLUMNS)
     for row in rows:
-        table.writerow(map(_harmless, cells(row)))
+        table.writerow(map(text_cell, cells(row)))
 
 
 def _jsonl(rows: Iterator[BatchReportRow], file: IO[str]) -> None:
@@ -120,7 +122,3 @@ def cells(row: BatchReportRow) -> tuple[str, ...]:
 
 def _time(time: Timestamp, known: bool) -> str:
     return time.ToJsonString() if known else ""
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
