@@ -6,7 +6,7 @@ import csv
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -39,9 +39,9 @@ UPLOAD_COLUMNS = (
 """In this order; columns to come stand behind them."""
 
 
-def write(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a head and a line for each row, as it comes."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+def write(columns: Sequence[str], rows: Iterable[Sequence[str]], file: IO[str] | None = None) -> None:
+    """Writes a head and a line for each row, as it comes; on stdout unless a file is given."""
+    writer = csv.writer(file or sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
         writer.writerow(map(text_cell, row))
@@ -53,7 +53,7 @@ def text_cell(text: str) -> str:
 
 
 def upload_row(upload: Upload) -> Sequence[str]:
-    """Cells of UPLOAD_COLUMNS; times as in 2026-11-21T09:06:33.120Z."""
+    """Cells of UPLOAD_COLUMNS."""
     return (
         upload.upload_id,
         upload.display_name,
@@ -68,11 +68,12 @@ def upload_row(upload: Upload) -> Sequence[str]:
         upload.failure.code,
         upload.failure.message,
         *(
-            _time(getattr(upload, name)) if upload.HasField(name) else ""
+            time_cell(getattr(upload, name)) if upload.HasField(name) else ""
             for name in ("create_time", "start_time", "finish_time")
         ),
     )
 
 
-def _time(time: Timestamp) -> str:
+def time_cell(time: Timestamp) -> str:
+    """As in 2026-11-21T09:06:33.120Z."""
     return time.ToDatetime(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

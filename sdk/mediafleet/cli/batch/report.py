@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Iterator
@@ -15,8 +14,6 @@ import click
 from mediafleet.cli.connection import ENDURING, Connection, connected
 
 if TYPE_CHECKING:
-    from google.protobuf.timestamp_pb2 import Timestamp
-
     from mediafleet.v1.batches_pb2 import BatchReportRow
 
 COLUMNS = (
@@ -58,7 +55,9 @@ def report(connection: Connection, batch_id: str, form: str, output: Path | None
     with connection.client() as client, _written(output) as file:
         rows = client.batches.report(batch_id)
         if form == "csv":
-            _csv(rows, file)
+            from mediafleet.cli import spreadsheet
+
+            spreadsheet.write(COLUMNS, map(cells, rows), file)
         else:
             _jsonl(rows, file)
 
@@ -77,15 +76,6 @@ def _written(output: Path | None) -> Iterator[IO[str]]:
         part.unlink(missing_ok=True)
 
 
-def _csv(rows: Iterator[BatchReportRow], file: IO[str]) -> None:
-    from mediafleet.cli.spreadsheet import text_cell
-
-    table = csv.writer(file, lineterminator="\r\n" if file is not sys.stdout else "\n")
-    table.writerow(COLUMNS)
-    for row in rows:
-        table.writerow(map(text_cell, cells(row)))
-
-
 def _jsonl(rows: Iterator[BatchReportRow], file: IO[str]) -> None:
     from google.protobuf.json_format import MessageToJson
 
@@ -95,6 +85,7 @@ def _jsonl(rows: Iterator[BatchReportRow], file: IO[str]) -> None:
 
 def cells(row: BatchReportRow) -> tuple[str, ...]:
     """Values in the order of COLUMNS."""
+    from mediafleet.cli.spreadsheet import time_cell
     from mediafleet.progress import state_name
     from mediafleet.v1.uploads_pb2 import MediaKind
 
@@ -114,11 +105,8 @@ def cells(row: BatchReportRow) -> tuple[str, ...]:
         row.failure.next_step,
         " ".join(rendition.name for rendition in row.renditions),
         json.dumps(dict(sorted(row.labels.items())), ensure_ascii=False) if row.labels else "",
-        _time(row.create_time, row.HasField("create_time")),
-        _time(row.start_time, row.HasField("start_time")),
-        _time(row.finish_time, row.HasField("finish_time")),
+        *(
+            time_cell(getattr(row, name)) if row.HasField(name) else ""
+            for name in ("create_time", "start_time", "finish_time")
+        ),
     )
-
-
-def _time(time: Timestamp, known: bool) -> str:
-    return time.ToJsonString() if known else ""
