@@ -94,8 +94,9 @@ class World:
         await self.ledger.seal_batch(self.batch, ANN)
 
     async def cancel_batch(self, number: int) -> None:
-        await self.ledger.cancel_batch(self.batch, ANN, "enough")
-        self.cancelled = self.sweeping = True
+        batch = await self.ledger.cancel_batch(self.batch, ANN, "enough")
+        if not batch.state.terminal:  # as it is when it was cancelled before
+            self.cancelled = self.sweeping = True
 
     async def retry_batch(self, number: int) -> None:
         before = (await self.ledger.batch(self.batch, ANN)).batch
