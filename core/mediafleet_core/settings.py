@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "MEDIAFLEET_"
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d)")
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_BETTER_WORDS = {"time_delta_parsing": "must be a time such as 500ms, 10s, 5m, 6h or 7d"}
+"""By pydantic's type of complaint."""
 
 
 class SettingsError(Exception):
@@ -23,6 +30,16 @@ class SettingsPart(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _short_span(cls, value: object, info: ValidationInfo) -> object:
+        """`90s` or `6h` besides what pydantic reads, which is ISO 8601 and h:m:s."""
+        field = cls.model_fields.get(info.field_name or "")
+        if field is None or field.annotation is not timedelta or not isinstance(value, str):
+            return value
+        match = _SPAN.fullmatch(value.strip())
+        return timedelta(**{_UNITS[match[2]]: float(match[1])}) if match else value
 
 
 _Part = TypeVar("_Part", bound=SettingsPart)
@@ -45,5 +62,6 @@ def _complaints(part: type[SettingsPart], error: ValidationError) -> list[str]:
         field = part.model_fields.get(name) or aliased.get(name)
         variable = PREFIX + name.upper() if name in part.model_fields and name not in aliased else name
         remedy = field.description if field is not None and field.description else ""
-        lines.append(" ".join(filter(None, [f"{variable}:" if variable else "", f"{problem['msg']}.", remedy])))
+        words = _BETTER_WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        lines.append(" ".join(filter(None, [f"{variable}:" if variable else "", f"{words}.", remedy])))
     return lines

@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from mediafleet import Client, NotFound, UploadState
+from mediafleet_devserver.announcement import without_password
 from mediafleet_devserver.redis_server import free_port
 from tests.e2e.dev_server import MEDIAFLEET, DevServerProcess, dev_server, launch
 from tests.processes import alive
@@ -63,6 +64,17 @@ def test_every_process_has_a_metrics_page(dev: DevServerProcess) -> None:
     pages = "".join(fetch(url).decode() for url in dev.endpoints["metrics"])
     components = re.findall(r'^mediafleet_build_info\{component="(\w+)"', pages, re.M)
     assert components == ["gateway", "gateway", "worker", "worker"]
+
+
+def test_prints_no_secret_of_a_setting(tmp_path: Path, redis_url: str) -> None:
+    hook = '{"demo": {"url": "https://example.com/hook", "secret": "whsec_c2VjcmV0LW9mLTI0LWJ5dGVzLW9yLXNv"}}'
+    away = "redis://:redis-password@127.0.0.1:1/0"
+    given = {"MEDIAFLEET_WEBHOOKS": hook, "MEDIAFLEET_LEDGER_URL": redis_url, "MEDIAFLEET_BROKER_URL": redis_url}
+    with dev_server(tmp_path / "data", environment=given) as server:
+        assert "MEDIAFLEET_WEBHOOKS " in server.output
+        assert "whsec_" not in server.output
+    assert without_password(away) == "redis://:***@127.0.0.1:1/0"
+    assert without_password("redis://user:a:b@host/0, redis://host:1/0") == "redis://user:***@host/0, redis://host:1/0"
 
 
 def test_prints_its_settings_and_no_secret(dev: DevServerProcess) -> None:

@@ -24,7 +24,7 @@ NEXT_STEPS = {
     "UPLOAD_TERMINAL": "`mediafleet status` shows how it ended",
     "UPLOAD_NOT_FINISHED": "`mediafleet status` shows its state",
     "BATCH_NOT_FOUND": "`mediafleet batch list` shows the batches there are",
-    "BATCH_SEALED": "it takes no more files; make another batch",
+    "BATCH_SEALED": "make another batch",
     "BATCH_TERMINAL": "`mediafleet batch show` shows how it ended",
     "BATCH_NOT_FINISHED": "`mediafleet batch watch` follows it to its end",
     "RENDITION_NOT_FOUND": "`mediafleet status` names the renditions",

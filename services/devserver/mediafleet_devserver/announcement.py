@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import click
+from pydantic import BaseModel, SecretStr
 
 from mediafleet_core.settings import PREFIX, SettingsPart
 from mediafleet_core.storage import StorageSettings
@@ -30,7 +32,7 @@ def announce(server: DevServer, say: Callable[[str], None]) -> None:
     say(f"Logs        {server.data.folder('logs')}")
     say(f"Endpoints   {server.data.endpoints} (addresses, tokens and pids for programs)")
     say("Processes   " + ", ".join(f"{name} {pid}" for name, pid in endpoints.pids.items()))
-    say(f"Redis       {endpoints.redis}")
+    say(f"Redis       {without_password(endpoints.redis)}")
     say(f"Storage     {endpoints.storage}")
     for number, url in enumerate(endpoints.metrics):
         say(f"{'' if number else 'Metrics':12}{url}")
@@ -70,4 +72,19 @@ def _values(part: type[SettingsPart], environment: Mapping[str, str]) -> Iterato
         if not value and value != 0:
             yield variable, "(not set)"
         else:
-            yield variable, "(set)" if "SecretStr" in str(field.annotation) else str(value)
+            yield variable, "(set)" if _holds_secret(field.annotation) else without_password(str(value))
+
+
+def without_password(text: str) -> str:
+    """The text; if it is a URL with a password, without that."""
+    return re.sub(r"(://[^/@\s:]*:)[^@\s]*@", r"\1***@", text)
+
+
+def _holds_secret(annotation: object) -> bool:
+    """Whether a secret is somewhere in values of this type, also in the fields of a model within."""
+    if annotation is SecretStr:
+        return True
+    inner = [*get_args(annotation)]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        inner += get_type_hints(annotation).values()
+    return any(map(_holds_secret, inner))

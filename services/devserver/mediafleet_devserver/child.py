@@ -45,6 +45,7 @@ class Child:
         self.name = spec.name
         self._spec = spec
         self._log = log
+        self._begun = 0
         self._changed = changed
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -116,6 +117,7 @@ class Child:
     async def _spawn(self) -> asyncio.subprocess.Process:
         if self._log.exists() and self._log.stat().st_size > LOG_LIMIT:
             self._log.replace(self._log.with_suffix(".log.1"))
+        self._begun = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),
@@ -129,7 +131,7 @@ class Child:
             )
 
     def _last_words(self) -> str:
-        lines = self._log.read_text(errors="replace").splitlines()[-8:]
+        lines = self._log.read_bytes()[self._begun :].decode(errors="replace").splitlines()[-8:]
         return "\n".join([f"The end of {self._log}:", *(f"  {line}" for line in lines)])
 
 

@@ -15,7 +15,7 @@ from mediafleet.cli.bars import Bars
 from mediafleet.cli.output import show as show_table
 from mediafleet.cli.text import plain
 from mediafleet.sources import FileChanged
-from mediafleet_devserver.announcement import WARNING
+from mediafleet_devserver.announcement import WARNING, without_password
 from mediafleet_devserver.calls import ready_to_paste
 from mediafleet_devserver.devserver import DevServer
 from mediafleet_devserver.interruption import run_until_interrupted
@@ -126,7 +126,7 @@ def _invite(server: DevServer) -> None:
     for number, url in enumerate(endpoints.metrics):
         _say(f"{'' if number else 'Metrics':10}{url}")
     _say(f"Storage   {endpoints.storage}")
-    _say(f"Redis     {endpoints.redis}")
+    _say(f"Redis     {without_password(endpoints.redis)}")
     _say(f"Data      {server.data.path} (logs below; tokens in endpoints.json)")
     _say("")
     _say(ready_to_paste(server.data, gateway))
