@@ -71,6 +71,7 @@ def test_prints_no_secret_of_a_setting(tmp_path: Path, redis_url: str) -> None:
     away = "redis://:redis-password@127.0.0.1:1/0"
     given = {"MEDIAFLEET_WEBHOOKS": hook, "MEDIAFLEET_LEDGER_URL": redis_url, "MEDIAFLEET_BROKER_URL": redis_url}
     with dev_server(tmp_path / "data", environment=given) as server:
+        wait_until(lambda: "Ready in" in server.output, message="the last line")
         assert "MEDIAFLEET_WEBHOOKS " in server.output
         assert "whsec_" not in server.output
     assert without_password(away) == "redis://:***@127.0.0.1:1/0"
