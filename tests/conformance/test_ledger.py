@@ -394,6 +394,27 @@ async def test_a_file_that_is_lost_in_a_decoder_each_time_is_blamed(ledger: Redi
     assert again.next_attempt_time is not None
 
 
+async def test_of_files_that_are_lost_together_each_is_blamed_for_itself(
+    ledger: RedisLedger, redis_client: Redis
+) -> None:
+    in_decoder, elsewhere = await queued(ledger), await queued(ledger)
+    await ledger.end_lost_leases(LEASE)  # the first ever: holders get their time
+    await redis_client.set("mf:leases:wait", 0)
+    for _ in range(MAX_LOST_LEASES):
+        for _ in range(2):
+            claim = await claimed(ledger, NOW)
+            if claim.upload.upload_id == in_decoder.upload_id:
+                await ledger.renew(in_decoder.upload_id, claim.fence, NOW, WorkProgress(percent=50, stage="process"))
+        assert len(await ledger.end_lost_leases(LEASE)) == 2
+    codes = []
+    for upload in (in_decoder, elsewhere):
+        end = await ledger.get(upload.upload_id)
+        assert end.failure is not None
+        assert end.failure.attempts[-1].code is end.failure.code
+        codes.append(end.failure.code)
+    assert codes == [FailureCode.WORKER_CRASHED, FailureCode.LEASE_LOST_TOO_OFTEN]
+
+
 async def test_after_an_outage_holders_may_renew_before_any_lease_ends(ledger: RedisLedger) -> None:
     upload = await queued(ledger)
     claim = await claimed(ledger, NOW)

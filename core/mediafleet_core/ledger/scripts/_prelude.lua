@@ -476,7 +476,8 @@ local function lose(r)
   set(r, 'losses', get(r, 'losses') .. '; ' .. worker .. ' in ' .. stage)
   if stage ~= 'process' then set(r, 'lost_elsewhere', '1') end
   if num(get(r, 'lost')) >= CONSTANTS.most_lost then
-    local told = A.lost
+    local told = {}
+    for name, value in pairs(A.lost) do told[name] = value end -- one step may lose several jobs
     if get(r, 'lost_elsewhere') == '' then told.code = CONSTANTS.blamed end
     told.worker, told.stage, told.evidence = worker, stage, 'lost ' .. get(r, 'lost') .. ' times' .. get(r, 'losses')
     add_attempt(r, cjson.encode(told))
