@@ -140,3 +140,16 @@ async def test_the_oldest_are_forgotten(
         assert [each.number for each in await heard(client, only_unread=only_unread)] == [5, 4, 3]
     assert (await heard(client))[0].batch.state == BATCH_STATE_SUCCEEDED
     assert await client.notifications.mark_read() == 3
+
+
+async def test_what_is_forgotten_is_not_unread_whatever_else_was_read(
+    redis_url: str, tmp_path: Path, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scripts, "NOTICES_KEPT", 3)
+    async with site(redis_url, tmp_path / "store") as place:
+        for number in range(1, 6):
+            await fails(place.ledger)
+            if number in (2, 3):
+                await client.notifications.mark_read(number)
+    assert [each.number for each in await heard(client, only_unread=True)] == [5, 4]
+    assert await client.notifications.mark_read() == 2

@@ -23,5 +23,5 @@ note = function(tenant, what, state, id, key)
   end
   redis.call('XADD', list, 'MAXLEN', CONSTANTS.notices, int(number) .. '-0', unpack(entry))
   redis.call('ZADD', unread_key(tenant), int(number), int(number))
-  redis.call('ZREMRANGEBYRANK', unread_key(tenant), 0, -(CONSTANTS.notices + 1))
+  redis.call('ZREMRANGEBYSCORE', unread_key(tenant), '-inf', int(number - CONSTANTS.notices))
 end
