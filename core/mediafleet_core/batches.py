@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from mediafleet_core.identity import BatchId, TenantId
+from mediafleet_core.progress import tellable
 from mediafleet_core.uploads import TERMINAL, State, Upload
 
 MOST_RUNNING = 20
@@ -93,7 +94,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
         """Time until the last member ends, if they go on ending as lately; None where that cannot be told."""
         announced = self.state is BatchState.SEALED or bool(self.spec.expected_items)
         left = self.awaited - self.ended
-        return left / self.items_per_second if announced and left and self.items_per_second else None
+        return tellable(left / self.items_per_second) if announced and left and self.items_per_second else None
 
 
 class BatchChange(NamedTuple):

@@ -251,3 +251,13 @@ async def test_nobody_sees_or_joins_the_batch_of_another_tenant(ledger: RedisLed
         ledger.batch(BatchId("nope"), ANN),
     ):
         assert await refusal(attempt) is Reason.BATCH_NOT_FOUND
+
+
+async def test_an_end_beyond_reckoning_is_not_told(ledger: RedisLedger, batching: Batching) -> None:
+    batch = await batching.create(ANN, BatchSpec(expected_items=1 << 40))
+    for _ in range(2):
+        await ledger.cancel((await created(ledger, member(batch))).upload_id, ANN, "")
+    await asyncio.sleep(0.01)
+    now = await read(ledger, batch)
+    assert now.items_per_second > 0
+    assert now.eta_seconds is None

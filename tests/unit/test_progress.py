@@ -173,3 +173,11 @@ def test_what_is_left_to_receive_comes_at_the_recent_rate() -> None:
     assert receiving.remaining(flow, 20_000_000, 3.0, now=10_000) == 13.0
     assert receiving.remaining(flow, 20_000_000, 3.0, now=22_000) is None, "the caller has gone"
     assert receiving.remaining(receiving.Flow(10_000, 0, 0, 0), 1, 3.0, now=10_000) is None, "nothing came yet"
+
+
+def test_more_than_a_year_is_not_told() -> None:
+    day = 86_400_000.0
+    dribble = receiving.Flow(at=day, size=1, took=day, last=day)
+    assert receiving.remaining(dribble, 300, 3.0, now=day) == 300 * 86_400 + 3
+    assert receiving.remaining(dribble, 400, 3.0, now=day) is None
+    assert receiving.remaining(dribble, 10 << 30, 3.0, now=day) is None

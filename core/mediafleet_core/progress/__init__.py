@@ -6,10 +6,22 @@ import msgspec
 
 from mediafleet_core.progress.expected import RECEIVED_PERCENT
 
-__all__ = ["MOST_BEFORE_TERMINAL", "RECEIVED_PERCENT", "Progress", "Units", "WorkProgress", "whole_percent"]
+__all__ = [
+    "LONGEST_ETA",
+    "MOST_BEFORE_TERMINAL",
+    "RECEIVED_PERCENT",
+    "Progress",
+    "Units",
+    "WorkProgress",
+    "tellable",
+    "whole_percent",
+]
 
 MOST_BEFORE_TERMINAL = 99.0
 """No state but a terminal one shows more."""
+
+LONGEST_ETA = 365 * 86400.0
+"""Seconds. Who is slower than that has stopped; and a message can hold only so much."""
 
 
 class Units(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,3 +60,8 @@ def whole_percent(share: float) -> float:
     """Percent of the whole upload, with one decimal, when `share` (0 to 1) of the processing leg is done."""
     percent = RECEIVED_PERCENT + (100.0 - RECEIVED_PERCENT) * min(1.0, max(0.0, share))
     return round(min(MOST_BEFORE_TERMINAL, percent), 1)
+
+
+def tellable(eta: float) -> float | None:
+    """Seconds that are left, None where they are more than anybody waits."""
+    return eta if eta <= LONGEST_ETA else None

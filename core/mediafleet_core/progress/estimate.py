@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import exp
 
+from mediafleet_core.progress import tellable
 from mediafleet_core.progress.expected import STAGES
 from mediafleet_core.progress.flow import Flow
 
@@ -98,7 +99,7 @@ class Estimate:
     def remaining(self, now: float) -> float | None:
         """Seconds until the attempt's end; None when that cannot be told."""
         left, silent_steps = self._left(now)
-        return None if silent_steps > _LOST else left
+        return None if silent_steps > _LOST else tellable(left)
 
     def _left(self, now: float) -> tuple[float, float]:
         """Seconds left, and how many times the expected time of the running step has passed in silence."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from mediafleet_core.progress import tellable
+
 FLOW_MEMORY = 10.0
 """Seconds of memory of the rate at which bytes become durable; see `flow.Flow`, which the ledger follows."""
 
@@ -28,4 +30,4 @@ def remaining(flow: Flow, size_left: int, work_seconds: float, now: float) -> fl
     """
     if not flow.size or now - flow.at > _SILENCE * 1000 + 3 * flow.last:
         return None
-    return round(size_left * flow.took / flow.size / 1000 + work_seconds, 1)
+    return tellable(round(size_left * flow.took / flow.size / 1000 + work_seconds, 1))
