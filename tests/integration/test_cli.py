@@ -168,6 +168,10 @@ async def test_a_reader_that_has_enough_ends_it_silently() -> None:
         (["url", "u-1", "--expires-in", "soon"], "span"),
         (["status", "u-1", "--endpoints-file", "/no/such/file"], "mediafleet dev"),
         (["list", "--since", "yesterday"], "no time"),
+        (["list", "--since", "0001-01-01T00:00+23:00"], "no time"),
+        (["list", "--since", "99999999999999d"], "longer than"),
+        (["list", "--limit", "99999999999999999999"], "range"),
+        (["webhooks", "replay", "--since", "800000d"], "longer than"),
         (["nonsense"], "No such command"),
     ],
 )
@@ -175,6 +179,14 @@ async def test_wrong_usage_ends_with_2(arguments: list[str], hint: str, tmp_path
     done = await mediafleet(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert hint in done.stderr
+
+
+async def test_an_argument_that_is_no_text_is_named_as_such() -> None:
+    done = await mediafleet("status", "u-\udcff", endpoint="127.0.0.1:1")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "mediafleet: u-\N{REPLACEMENT CHARACTER} is no text: its bytes are not UTF-8\n",
+    )
 
 
 async def test_dev_server_is_found_by_its_file(tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ def failure_of(error: Exception) -> Failure | None:
         return Failure(f"{plain(str(error.filename or ''))}: {error.strerror or 'cannot be read'}".removeprefix(": "))
     if isinstance(error, FileChanged):
         return Failure(plain(str(error)))
+    if isinstance(error, UnicodeEncodeError):
+        return Failure(f"{plain(error.object)} is no text: its bytes are not UTF-8")
     return None
 
 

@@ -9,6 +9,11 @@ from datetime import UTC, datetime, timedelta
 import click
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SPAN = re.compile(r"([0-9]{1,18})([smhd])")
+_LONGEST_SPAN = timedelta(days=36500)
+
+MOST_ROWS = 1 << 31
+"""That a command may be asked to print."""
 
 
 def plain(text: str) -> str:
@@ -30,26 +35,27 @@ def span(ctx: click.Context, param: click.Parameter, value: str | None) -> timed
     """Reads an option that is a span of time: `90s`, `30m`, `12h`, `1d`."""
     if value is None:
         return None
-    match = re.fullmatch(r"(\d+)([smhd])", value)
+    match = _SPAN.fullmatch(value)
     if not match:
         raise click.BadParameter(f"{value!r} is no span such as 90s, 30m, 12h or 1d", ctx, param)
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    seconds = int(match[1]) * _UNITS[match[2]]
+    if seconds > _LONGEST_SPAN.total_seconds():
+        raise click.BadParameter(f"{value!r} is longer than {_LONGEST_SPAN.days}d", ctx, param)
+    return timedelta(seconds=seconds)
 
 
 def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
     """Reads an option that is a time: `2026-07-01T12:00`, in UTC unless it says otherwise, or a span ago."""
     if value is None:
         return None
+    if _SPAN.fullmatch(value):
+        return datetime.now(UTC) - (span(ctx, param, value) or timedelta())
     try:
         time = datetime.fromisoformat(value)
-    except ValueError:
-        try:
-            return datetime.now(UTC) - (span(ctx, param, value) or timedelta())
-        except click.BadParameter:
-            raise click.BadParameter(
-                f"{value!r} is no time such as 2026-07-01T12:00, nor a span such as 90m", ctx, param
-            ) from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        said = f"{value!r} is no time such as 2026-07-01T12:00, nor a span such as 90m"
+        raise click.BadParameter(said, ctx, param) from None
 
 
 def labels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import click
 
 from mediafleet.cli.connection import BRIEF, Connection, connected
 from mediafleet.cli.filters import filtered
-from mediafleet.cli.text import span
+from mediafleet.cli.text import MOST_ROWS, span
 
 if TYPE_CHECKING:
     from mediafleet.v1.uploads_pb2 import Upload, UploadFilter
@@ -76,7 +76,9 @@ def status(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -
     help=f"{', '.join(STATES[:-1])} or {STATES[-1]}; may be repeated, for any of them.",
 )
 @filtered
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many; 50, or all for --json and --csv.")
+@click.option(
+    "--limit", type=click.IntRange(min=1, max=MOST_ROWS), help="At most so many; 50, or all for --json and --csv."
+)
 @_json
 @click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets, with a line of names first.")
 @connected(BRIEF)

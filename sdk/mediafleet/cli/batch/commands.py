@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mediafleet.cli.connection import BRIEF, ENDURING, Connection, connected
-from mediafleet.cli.text import labels
+from mediafleet.cli.text import MOST_ROWS, labels
 
 if TYPE_CHECKING:
     from mediafleet.v1.batches_pb2 import Batch
@@ -40,7 +40,7 @@ def _print(batch: Batch, as_json: bool) -> None:
     "--label", "labels", multiple=True, callback=labels, metavar="KEY=VALUE", help="With this mark; may be repeated."
 )
 @click.option("--text", default="", help="Part of the name.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1, max=MOST_ROWS))
 @_json
 @connected(BRIEF)
 def list_batches(
