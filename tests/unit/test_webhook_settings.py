@@ -61,6 +61,8 @@ def test_a_webhook_is_read_and_hides_its_secret(monkeypatch: pytest.MonkeyPatch)
         ({"secret": "whsec_aHVzaC1odXNo"}, "24 to 64 bytes"),
         ({"url": "ftp://hush-hush"}, "acme.url"),
         ({"url": "https://hush-hush:p@example.com"}, "acme.url"),
+        ({"url": "https://hush-hush..example.com/"}, "acme.url"),
+        ({"url": f"https://hush-hush{'h' * 64}.example.com"}, "acme.url"),
         ({"url": "http://hush-hush.example.com"}, "MEDIAFLEET_WEBHOOK_PRIVATE"),
         ({"events": ["hush"]}, "mediafleet.batch.failed"),
         ({"colour": "hush-hush"}, "acme.colour"),
@@ -92,6 +94,12 @@ def test_what_is_wrong_is_named_and_not_told(monkeypatch: pytest.MonkeyPatch, wr
         ("::ffff:127.0.0.1", False),
         ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False),
+        ("::7f00:1", False),
+        ("::ffff:0:7f00:1", False),
+        ("fec0::1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("3fff::1", False),
+        ("192.0.0.192", False),
     ],
 )
 def test_public_addresses(host: str, public: bool) -> None:
@@ -109,6 +117,13 @@ async def test_nothing_is_sent_to_an_address_that_is_not_public(host: str) -> No
             assert answer.outcome is (TryOutcome.DELIVERED if private else TryOutcome.FAILED), answer
             assert private or answer.reason == "address is not public"
         assert len(receiver.heard) == 1
+
+
+async def test_a_host_that_cannot_be_looked_up_is_a_try_that_failed() -> None:
+    hook = Webhook.model_construct(url="https://a..b/", secret=SecretStr(SECRET))
+    sender = Sender(WebhookSettings().webhook_timeout, private=False)
+    assert (await sender.send(hook, message())).outcome is TryOutcome.FAILED
+    await sender.close()
 
 
 async def test_both_secrets_sign_while_one_replaces_the_other() -> None:

@@ -47,7 +47,7 @@ class Sender:
                 status = answer.status
         except TimeoutError:
             return Answer(TryOutcome.FAILED, "no answer in time")
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: of what cannot be looked up at all
             refused = isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefused)
             return Answer(TryOutcome.FAILED, "address is not public" if refused else type(error).__name__)
         if 200 <= status < 300:
@@ -86,8 +86,16 @@ def is_public(host: str) -> bool:
             return is_public(str(inside))
         if address in _TRANSLATED:
             return is_public(str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)))
-    return address.is_global and not address.is_multicast
+        if address not in _GIVEN_OUT:
+            return False
+    return address.is_global and not address.is_multicast and not any(address in each for each in _SPECIAL)
 
 
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv4 addresses as NAT64 spells them."""
+
+_GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
+"""All that the internet uses of IPv6. Elsewhere are this machine, this site, and translators of a network's own."""
+
+_SPECIAL = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv6Network("3fff::/20"))
+"""Not public, which Python 3.11 does not know: protocols and metadata of a cloud; documentation."""

@@ -54,6 +54,12 @@ class Webhook(BaseModel):
         url = URL(value)
         if url.scheme not in {"http", "https"} or not url.host or url.user or url.password or url.fragment:
             raise ValueError("must be https://HOST/PATH, without user name and password")
+        try:
+            url.host.encode("idna")
+        except UnicodeError:
+            raise ValueError(
+                "must have a host name that can be looked up: 1 to 63 characters between two dots"
+            ) from None
         return value
 
     @field_validator("secret", "previous_secret")
