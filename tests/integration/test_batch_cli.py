@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -163,3 +164,22 @@ async def test_commands_on_a_batch(batch: Line, client: AsyncClient) -> None:
     assert next(csv.DictReader(out.splitlines()))["display_name"] == "'=1+1.bin"
     code, _, err = await batch("cancel", "mine")
     assert (code, "`mediafleet batch list`" in err) == (1, True)
+
+
+async def test_a_report_takes_the_place_of_a_file_and_of_nothing_else(
+    batch: Line, client: AsyncClient, tmp_path: Path
+) -> None:
+    made = await client.batches.create("few")
+    for number in range(3):
+        await client.upload(b"waits", display_name=f"{number}.bin", batch_id=made.batch_id)
+    file, link, pipe = tmp_path / "report", tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(file)
+    os.mkfifo(pipe)
+    held = os.open(pipe, os.O_RDWR)  # so that nobody waits for somebody at the other end
+    done = await asyncio.gather(*(batch("report", made.batch_id, "-o", str(each)) for each in (file, link, file, pipe)))
+    assert [code for code, _, _ in done] == [0] * 4
+    assert (link.is_symlink(), pipe.is_fifo()) == (True, True)
+    assert os.read(held, 1 << 16) == file.read_bytes()
+    os.close(held)
+    assert file.read_bytes().count(b"\n") == 3
+    assert not list(tmp_path.glob("*.part")) + list(tmp_path.glob(".*.part"))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+from uuid import uuid4
 
 import click
 
@@ -67,7 +68,12 @@ def _written(output: Path | None) -> Iterator[IO[str]]:
     if output is None:
         yield sys.stdout
         return
-    part = output.with_name(f"{output.name}.part")
+    if output.exists() and not output.is_file():  # a pipe or a device, which nothing may take the place of
+        with output.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        return
+    output = output.resolve()
+    part = output.with_name(f".{uuid4().hex}.part")  # of this process alone
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
             yield file
