@@ -23,6 +23,9 @@ from mediafleet_core.ports import BatchLedger
 LEAST_INTERVAL = timedelta(milliseconds=100)
 """Between two looks at a batch, whatever a watcher asks for."""
 
+MOST_INTERVAL = timedelta(milliseconds=500)
+"""Between two looks: changes of state and heartbeats do not wait until progress is due."""
+
 AGAIN_AFTER = 0.2
 """Seconds before a ledger that did not answer is asked again."""
 
@@ -81,6 +84,7 @@ class BatchWatching:
         `after` resumes without loss or repeats; a cursor that cannot do so gives a snapshot. Raises BATCH_NOT_FOUND.
         """
         interval = max(min_interval, LEAST_INTERVAL).total_seconds()
+        look = min(interval, MOST_INTERVAL.total_seconds())
         with self._counted(batch_id, tenant):
             view = await self._read(batch_id, tenant, 0.0)
             seen, shown = view.batch.sequence, view
@@ -90,7 +94,11 @@ class BatchWatching:
                 yield _message(view, seen, BatchSnapshot(view))
             loop = asyncio.get_running_loop()
             beat = loop.time() + heartbeat.total_seconds()
+            due = loop.time()
             while True:
+                if view.batch.sequence < seen:  # the ledger has forgotten what was told
+                    seen, shown = view.batch.sequence, view
+                    yield _message(view, seen, BatchSnapshot(view))
                 for change in view.changes:
                     if change.sequence > seen:
                         seen, shown = change.sequence, view
@@ -98,14 +106,14 @@ class BatchWatching:
                         yield _message(view, seen, BatchChanged(change, latest), change.time)
                 if view.batch.state.terminal:
                     return
-                if _moves(view) != _moves(shown):
-                    shown = view
+                if loop.time() >= due and _moves(view) != _moves(shown):
+                    shown, due = view, loop.time() + interval - look / 2
                     yield _message(view, seen, BatchProgressed(view))
                 if loop.time() >= beat:
                     beat = loop.time() + heartbeat.total_seconds()
                     yield _message(view, seen, Heartbeat(time=_now()))
-                await asyncio.sleep(interval)
-                view = await self._persistently(batch_id, tenant, interval / 2) or view
+                await asyncio.sleep(look)
+                view = await self._persistently(batch_id, tenant, look / 2) or view
 
     async def _persistently(self, batch_id: BatchId, tenant: TenantId, freshness: float) -> BatchView | None:
         """None while the ledger does not answer: a watch outlives that."""

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from mediafleet_core.batches import Batch, BatchSpec, BatchState
+from mediafleet_core.batch_watching import BatchChanged, BatchProgressed, BatchSnapshot, BatchWatching
+from mediafleet_core.batches import Batch, BatchSpec, BatchState, BatchView
 from mediafleet_core.batching import Batching, sweep_batch
 from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.events import Heartbeat
 from mediafleet_core.failures import FailureCode
-from mediafleet_core.identity import BatchId, new_batch_id
+from mediafleet_core.identity import BatchId, TenantId, new_batch_id
 from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import BatchFilter
@@ -261,3 +263,47 @@ async def test_an_end_beyond_reckoning_is_not_told(ledger: RedisLedger, batching
     now = await read(ledger, batch)
     assert now.items_per_second > 0
     assert now.eta_seconds is None
+
+
+class Remembered:
+    """A ledger that answers with what a batch was at one moment after the other, at last always the same."""
+
+    def __init__(self, *views: BatchView) -> None:
+        self._views = list(views)
+
+    async def batch(self, batch_id: BatchId, tenant: TenantId) -> BatchView:
+        return self._views.pop(0) if len(self._views) > 1 else self._views[0]
+
+
+async def test_who_wants_progress_seldom_is_told_of_changes_at_once(ledger: RedisLedger, batching: Batching) -> None:
+    batch = await batching.create(ANN, BatchSpec())
+    events = BatchWatching(ledger).watch(
+        batch.batch_id, ANN, min_interval=timedelta(minutes=1), heartbeat=timedelta(milliseconds=300)
+    )
+    kinds = []
+    async with asyncio.timeout(20):
+        async for message in events:
+            kinds.append(type(message.event))
+            if len(kinds) == 3:
+                await batching.seal(batch.batch_id, ANN)
+            elif len(kinds) < 3:
+                await created(ledger, member(batch))
+            elif kinds[-1] is BatchChanged:
+                await batching.cancel(batch.batch_id, ANN, "")
+    assert kinds[:3] == [BatchSnapshot, BatchProgressed, Heartbeat]
+    assert kinds.count(BatchProgressed) == 1
+    assert kinds[-1] is BatchChanged
+
+
+async def test_an_end_that_the_ledger_went_back_to_is_told(ledger: RedisLedger, batching: Batching) -> None:
+    batch = await batching.create(ANN, BatchSpec())
+    await queued(ledger, member(batch))
+    await batching.seal(batch.batch_id, ANN)
+    await fail(ledger)
+    ended = await ledger.batch(batch.batch_id, ANN)
+    await batching.retry(batch.batch_id, ANN)
+    retried = await ledger.batch(batch.batch_id, ANN)
+    watching = BatchWatching(Remembered(retried, ended))  # type: ignore[arg-type]
+    events = watching.watch(batch.batch_id, ANN, min_interval=NOW, heartbeat=timedelta(minutes=1))
+    told = [message.event async for message in events]
+    assert told == [BatchSnapshot(retried), BatchSnapshot(ended)]
