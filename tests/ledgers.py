@@ -21,9 +21,11 @@ NOW = timedelta()
 SPEC = UploadSpec(display_name="a.jpg", content_type="image/jpeg", size_bytes=1000, collection="trip", caption="c")
 
 
-async def created(ledger: RedisLedger, spec: UploadSpec = SPEC, tenant: TenantId = ANN) -> Upload:
+async def created(
+    ledger: RedisLedger, spec: UploadSpec = SPEC, tenant: TenantId = ANN, expires_in: timedelta = DAY
+) -> Upload:
     """An upload that is RECEIVING."""
-    return await ledger.create(new_upload_id(), tenant, spec, limits=LIMITS, expires_in=DAY)
+    return (await ledger.create(new_upload_id(), tenant, spec, limits=LIMITS, expires_in=expires_in)).upload
 
 
 async def queued(

@@ -95,7 +95,7 @@ async def create_job(
 ) -> WriteSession:
     """The first step of UploadFile for an empty file."""
     spec = UploadSpec(display_name=name, size_bytes=0, priority=priority)
-    return await ledger.create_open(new_upload_id(), TenantId(tenant), spec, limits=LIMITS, expires_in=DAY)
+    return await ledger.create(new_upload_id(), TenantId(tenant), spec, limits=LIMITS, expires_in=DAY, opened=True)
 
 
 async def finish_job(ledger: RedisLedger, session: WriteSession) -> Upload:

@@ -86,15 +86,19 @@ def _in_key(text: str) -> Callable[..., bool]:
     return lambda key, *_, **__: text in key
 
 
+def _opened(is_opened: bool) -> Callable[..., bool]:
+    return lambda *_, opened=False, **__: opened is is_opened
+
+
 def _last(is_last: bool) -> Callable[..., bool]:
     return lambda *_, last=False, **__: last is is_last
 
 
 POINTS = (
-    Point("create and open", GATEWAY, Port.LEDGER, "create_open"),
+    Point("create and open", GATEWAY, Port.LEDGER, "create", which=_opened(True)),
     Point("put original", GATEWAY, Port.STORE, "put"),
     Point("finish", GATEWAY, Port.LEDGER, "finish"),
-    Point("create", GATEWAY, Port.LEDGER, "create", Sent.PARTS),
+    Point("create", GATEWAY, Port.LEDGER, "create", Sent.PARTS, _opened(False)),
     Point("open", GATEWAY, Port.LEDGER, "open_write", Sent.PARTS),
     Point("begin multipart", GATEWAY, Port.STORE, "begin_multipart", Sent.PARTS),
     Point("attach multipart", GATEWAY, Port.LEDGER, "attach_multipart", Sent.PARTS),

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from mediafleet_core.events import StateChanged
-from mediafleet_core.identity import TenantId, new_upload_id
+from mediafleet_core.identity import TenantId
 from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.object_keys import UploadKeys
@@ -23,7 +23,7 @@ from mediafleet_core.usage import Stored
 from tests.chaos.fleet import FaultyFleet
 from tests.chaos.points import CHORES, Armed, Fault, Point, Side
 from tests.chaos.remedy import remedy
-from tests.ledgers import DAY, LEASE, LIMITS, outcome
+from tests.ledgers import LEASE, LIMITS, created, outcome
 from tests.waiting import eventually
 
 _CONTENT = b"a song" * 100
@@ -40,7 +40,7 @@ class Site(NamedTuple):
     async def create(self) -> Upload:
         """An upload that is RECEIVING."""
         spec = UploadSpec(display_name="a.mp3", size_bytes=len(_CONTENT))
-        return await self.ledger.create(new_upload_id(), self.tenant, spec, limits=LIMITS, expires_in=DAY)
+        return await created(self.ledger, spec, self.tenant)
 
     async def put(self, key: str) -> None:
         """An object."""

@@ -69,8 +69,8 @@ async def test_a_request_id_makes_one_upload_however_often_it_is_sent(ledger: Re
     request = RequestKey("CreateUpload", "r1", "digest")
 
     async def create(key: RequestKey) -> UploadId:
-        upload = await ledger.create(new_upload_id(), ANN, SPEC, limits=LIMITS, request=key, expires_in=DAY)
-        return upload.upload_id
+        session = await ledger.create(new_upload_id(), ANN, SPEC, limits=LIMITS, request=key, expires_in=DAY)
+        return session.upload.upload_id
 
     ids = await asyncio.gather(*(create(request) for _ in range(50)))
     assert len(set(ids)) == 1
@@ -446,7 +446,7 @@ async def test_where_no_worker_came_by_it_was_an_outage(ledger: RedisLedger, red
 
 
 async def test_expiry_refunds_and_sweeps(ledger: RedisLedger) -> None:
-    upload = await ledger.create(new_upload_id(), ANN, SPEC, limits=LIMITS, expires_in=NOW)
+    upload = await created(ledger, expires_in=NOW)
     session = await ledger.open_write(upload.upload_id, ANN, 0)
     await ledger.attach_multipart(upload.upload_id, session.fence, "key", "mp")
     assert [each.state for each in await ledger.expire(10)] == [State.EXPIRED]

@@ -25,7 +25,7 @@ from mediafleet_devserver.redis_server import redis_server
 from mediafleet_workers.housekeeping import Housekeeping, HousekeepingSettings
 from mediafleet_workers.housekeeping.duties import DUTIES
 from tests.intakes import Site, site
-from tests.ledgers import ANN, LEASE, LIMITS, SPEC, claimed, outcome, queued
+from tests.ledgers import ANN, LEASE, LIMITS, NOW, claimed, created, outcome, queued
 from tests.waiting import eventually
 
 TICK = timedelta(milliseconds=20)
@@ -124,7 +124,7 @@ async def test_a_job_whose_worker_fell_silent_is_queued_again(place: Site) -> No
 
 
 async def test_an_abandoned_upload_expires_and_its_objects_go(place: Site) -> None:
-    upload = await place.ledger.create(new_upload_id(), ANN, SPEC, limits=LIMITS, expires_in=timedelta(0))
+    upload = await created(place.ledger, expires_in=NOW)
     await put(place, UploadKeys(ANN, upload.upload_id).original(1), b"left behind")
 
     async def gone() -> bool:
@@ -136,7 +136,7 @@ async def test_an_abandoned_upload_expires_and_its_objects_go(place: Site) -> No
 
 
 async def test_a_multipart_that_no_record_names_is_aborted_when_it_is_old(place: Site) -> None:
-    upload = await place.ledger.create(new_upload_id(), ANN, SPEC, limits=LIMITS, expires_in=timedelta(days=1))
+    upload = await created(place.ledger)
     key = UploadKeys(ANN, upload.upload_id).original(1)
     session = await place.ledger.open_write(upload.upload_id, ANN, 0)
     named = await place.store.begin_multipart(key)
@@ -158,7 +158,7 @@ async def test_a_multipart_that_no_record_names_is_aborted_when_it_is_old(place:
 
 
 async def test_what_a_superseded_writer_stores_late_is_swept_beside_the_original(place: Site) -> None:
-    upload = await place.ledger.create(new_upload_id(), ANN, SPEC, limits=LIMITS, expires_in=timedelta(days=1))
+    upload = await created(place.ledger)
     keys = UploadKeys(ANN, upload.upload_id)
     for _ in range(2):
         session = await place.ledger.open_write(upload.upload_id, ANN, 0)

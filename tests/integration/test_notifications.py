@@ -18,13 +18,13 @@ from mediafleet.v1.uploads_pb2 import UPLOAD_STATE_EXPIRED, UPLOAD_STATE_FAILED
 from mediafleet_core.batches import BatchSpec
 from mediafleet_core.errors import Reason
 from mediafleet_core.failures import FailureCode
-from mediafleet_core.identity import new_batch_id, new_upload_id
+from mediafleet_core.identity import new_batch_id
 from mediafleet_core.ledger import RedisLedger, scripts
 from mediafleet_core.uploads import Upload, UploadSpec
 from tests.gateways import ANN, Reached, bearer, refused
 from tests.intakes import site
 from tests.ledgers import ANN as TENANT
-from tests.ledgers import LIMITS, NOW, SPEC, claimed, created, failed, outcome, queued
+from tests.ledgers import NOW, SPEC, claimed, created, failed, outcome, queued
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ async def test_failures_and_ends_of_batches_are_told(
     claim = await claimed(ledger)
     await ledger.commit(claim.upload.upload_id, claim.fence, outcome())
     await ledger.cancel((await created(ledger)).upload_id, TENANT, "")
-    late = await ledger.create(new_upload_id(), TENANT, SPEC, limits=LIMITS, expires_in=NOW)
+    late = await created(ledger, SPEC, TENANT, NOW)
     await ledger.expire(10)
     batch = await ledger.create_batch(new_batch_id(), TENANT, BatchSpec(display_name="holiday"))
     await fails(ledger, UploadSpec(display_name="b.jpg", content_type="image/jpeg", batch_id=batch.batch_id))

@@ -74,9 +74,10 @@ class Intake:
         if validate_only:
             before = await self._ledger.check_create(tenant, spec, limits=limits, request=request)
             return before or _preview(tenant, spec)
-        return await self._ledger.create(
+        session = await self._ledger.create(
             new_upload_id(), tenant, spec, limits=limits, request=request, expires_in=self._settings.upload_expiry
         )
+        return session.upload
 
     async def upload_file(
         self,
@@ -110,8 +111,14 @@ class Intake:
         request = _request("UploadFile", request_id, spec, found.crc32c)
         sized = msgspec.structs.replace(spec, size_bytes=len(content))
         self._check(sized, limits)
-        session = await self._ledger.create_open(
-            new_upload_id(), tenant, sized, limits=limits, request=request, expires_in=self._settings.upload_expiry
+        session = await self._ledger.create(
+            new_upload_id(),
+            tenant,
+            sized,
+            limits=limits,
+            request=request,
+            expires_in=self._settings.upload_expiry,
+            opened=True,
         )
         upload = session.upload
         writer: Writer | None = PartWriter(self._works, session, limits) if session.fence else None

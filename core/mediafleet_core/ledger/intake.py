@@ -32,25 +32,19 @@ class IntakeSteps(LedgerBase):
         limits: Limits,
         request: RequestKey | None = None,
         expires_in: timedelta,
-        op: str | None = None,
-    ) -> Upload:
-        """Reserve quota and write the record, or return the one that `request` made."""
-        return self._upload(await self._created(upload_id, op, expires_in, 0, _creation(tenant, spec, limits, request)))
-
-    async def create_open(
-        self,
-        upload_id: UploadId,
-        tenant: TenantId,
-        spec: UploadSpec,
-        *,
-        limits: Limits,
-        request: RequestKey | None = None,
-        expires_in: timedelta,
+        opened: bool = False,
         op: str | None = None,
     ) -> WriteSession:
-        """`create` and `open_write` in one step."""
-        reply = await self._created(upload_id, op, expires_in, 1, _creation(tenant, spec, limits, request))
-        upload = self._upload(reply)
+        """Reserve quota and write the record, or return the one that `request` made."""
+        reply = await self._connection.run(
+            "create",
+            id=upload_id,
+            expires_in=milliseconds(expires_in),
+            fence=int(opened),
+            op=op or new_op(),
+            **_creation(tenant, spec, limits, request),
+        )
+        upload = self._upload(check(reply))
         return WriteSession(upload, int(reply.detail or 0), part_size(spec.size_bytes), next_number=1)
 
     async def check_create(
@@ -174,16 +168,6 @@ class IntakeSteps(LedgerBase):
         failure = records.to_json(Failure(code=code, stage="receiving", detail=detail))
         reply = await self._connection.run("reject", id=upload_id, fence=fence, failure=failure, op=op or new_op())
         return self._upload(check(reply, upload_id))
-
-    async def _created(
-        self, upload_id: UploadId, op: str | None, expires_in: timedelta, fence: int, creation: dict[str, object]
-    ) -> Reply:
-        span = milliseconds(expires_in)
-        return check(
-            await self._connection.run(
-                "create", id=upload_id, op=op or new_op(), expires_in=span, fence=fence, **creation
-            )
-        )
 
     async def _direct_session(self, reply: Reply) -> WriteSession:
         session = self._session(reply, records.pairs(reply.record))

@@ -64,27 +64,14 @@ class IntakeLedger(Protocol):
         limits: Limits,
         request: RequestKey | None = None,
         expires_in: timedelta,
-        op: str | None = None,
-    ) -> Upload:
-        """Reserve quota and write the record (RECEIVING), or return the upload that `request` made before.
-
-        Raises QUOTA_EXCEEDED, REQUEST_ID_REUSED, BATCH_NOT_FOUND, BATCH_SEALED.
-        """
-
-    async def create_open(
-        self,
-        upload_id: UploadId,
-        tenant: TenantId,
-        spec: UploadSpec,
-        *,
-        limits: Limits,
-        request: RequestKey | None = None,
-        expires_in: timedelta,
+        opened: bool = False,
         op: str | None = None,
     ) -> WriteSession:
-        """`create` and `open_write` in one step, for a caller that has the bytes already.
+        """Reserve quota and write the record (RECEIVING), or return the upload that `request` made before.
 
-        The fence is 0 for an upload that `request` made before: whoever made it may be writing.
+        `opened` is for a caller that has the bytes already: writing is opened in the same step. The fence is 0 without
+        it, and for an upload that `request` made before: whoever made it may be writing. Raises QUOTA_EXCEEDED,
+        REQUEST_ID_REUSED, BATCH_NOT_FOUND, BATCH_SEALED.
         """
 
     async def check_create(
@@ -98,8 +85,8 @@ class IntakeLedger(Protocol):
         """Take over writing with a new fence, if `offset` is at most the committed size.
 
         Raises UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_CANCELLED, UPLOAD_TERMINAL (failed), TRANSFER_MISMATCH,
-        WRITE_OFFSET_AHEAD. An
-        upload that is finished (QUEUED and later) is returned as a session with fence 0: nothing more may be written.
+        WRITE_OFFSET_AHEAD. An upload that is finished (QUEUED and later) is returned as a session with fence 0: nothing
+        more may be written.
         """
 
     async def attach_multipart(
