@@ -182,16 +182,10 @@ class AsyncClient:
         and, if that is in `TERMINAL_STATES`, the `upload`), `progress` (with `percent`, `stage`, `step`) or `deleted`.
         `after_cursor` is the `cursor` of an event seen before; `min_interval` the least time between two of progress.
         """
-        interval = duration(min_interval)
-        events = resumed(
-            self._gateways,
-            pb.UploadEvent,
-            lambda gateway, cursor: gateway.uploads.WatchUpload(
-                pb.WatchUploadRequest(upload_id=upload_id, after_cursor=cursor, min_interval=interval),
-                metadata=self._gateways.metadata,
-            ),
-            after_cursor,
+        request = pb.WatchUploadRequest(
+            upload_id=upload_id, after_cursor=after_cursor, min_interval=duration(min_interval)
         )
+        events = resumed(self._gateways, pb.UploadEvent, lambda gateway: gateway.uploads.WatchUpload, request)
         async with aclosing(events):
             async for event in events:
                 if not event.HasField("heartbeat"):
@@ -214,18 +208,10 @@ class AsyncClient:
         `event.WhichOneof("event")` is as in `watch`, or `heartbeat`. Snapshots come first and the first heartbeat ends
         them; each heartbeat carries a cursor worth keeping.
         """
-        interval = duration(min_interval)
-        events = resumed(
-            self._gateways,
-            pb.UploadEvent,
-            lambda gateway, cursor: gateway.uploads.WatchUploads(
-                pb.WatchUploadsRequest(
-                    filter=filter, after_cursor=cursor, min_interval=interval, all_tenants=all_tenants
-                ),
-                metadata=self._gateways.metadata,
-            ),
-            after_cursor,
+        request = pb.WatchUploadsRequest(
+            filter=filter, after_cursor=after_cursor, min_interval=duration(min_interval), all_tenants=all_tenants
         )
+        events = resumed(self._gateways, pb.UploadEvent, lambda gateway: gateway.uploads.WatchUploads, request)
         async with aclosing(events):
             async for event in events:
                 yield event

@@ -95,16 +95,10 @@ class AsyncBatches:
         mostly the `batch`) or `progress` (percent, counts, rate, ETA, members at work). `after_cursor` is the `cursor`
         of an event seen before; `min_interval` the least time between two of progress.
         """
-        interval = duration(min_interval)
-        events = resumed(
-            self._gateways,
-            pb.BatchEvent,
-            lambda gateway, cursor: gateway.batches.WatchBatch(
-                pb.WatchBatchRequest(batch_id=batch_id, after_cursor=cursor, min_interval=interval),
-                metadata=self._gateways.metadata,
-            ),
-            after_cursor,
+        request = pb.WatchBatchRequest(
+            batch_id=batch_id, after_cursor=after_cursor, min_interval=duration(min_interval)
         )
+        events = resumed(self._gateways, pb.BatchEvent, lambda gateway: gateway.batches.WatchBatch, request)
         async with aclosing(events):
             async for event in events:
                 if not event.HasField("heartbeat"):

@@ -11,8 +11,8 @@ import grpc
 
 from mediafleet.errors import DeadlineExceeded, from_rpc_error
 from mediafleet.gateways import Gateway, Gateways, logger
-from mediafleet.v1.batches_pb2 import BatchEvent
-from mediafleet.v1.uploads_pb2 import UploadEvent
+from mediafleet.v1.batches_pb2 import BatchEvent, WatchBatchRequest
+from mediafleet.v1.uploads_pb2 import UploadEvent, WatchUploadRequest, WatchUploadsRequest
 
 LONGEST_SILENCE = 45.0
 """Seconds without a message, three heartbeats long, after which a stream is given up as dead."""
@@ -20,22 +20,22 @@ LONGEST_SILENCE = 45.0
 RESUMED = ("mediafleet-watch", "resumed")
 """Header of a watch that goes on behind the cursor that it was given."""
 
-Request = TypeVar("Request")
+Request = TypeVar("Request", WatchUploadRequest, WatchUploadsRequest, WatchBatchRequest)
 Event = TypeVar("Event", UploadEvent, BatchEvent)
 
 
 async def resumed(
     gateways: Gateways,
     kind: type[Event],
-    open_stream: Callable[[Gateway, str], grpc.aio.UnaryStreamCall[Request, Event]],
-    cursor: str,
+    method: Callable[[Gateway], grpc.aio.UnaryStreamMultiCallable[Request, Event]],
+    request: Request,
 ) -> AsyncGenerator[Event, None]:
-    """Every event, heartbeats too, until a stream ends with OK; `open_stream` takes a gateway and a cursor."""
+    """Every event, heartbeats too, until a stream ends with OK; the request's cursor goes on with them."""
     patience = gateways.patience()
     lost: float | None = None
     while True:
         gateway = gateways.current
-        call = open_stream(gateway, cursor)
+        call = method(gateway)(request, metadata=gateways.metadata)
         try:
             async with asyncio.timeout(LONGEST_SILENCE):
                 headers = await call.initial_metadata()
@@ -51,7 +51,7 @@ async def resumed(
                     await call.code()
                     return
                 patience.renew()
-                cursor = event.cursor or cursor
+                request.after_cursor = event.cursor or request.after_cursor
                 yield event
         except grpc.aio.AioRpcError as failure:
             error = from_rpc_error(failure)
