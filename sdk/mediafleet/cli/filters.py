@@ -1,8 +1,8 @@
-"""Options that say which uploads are meant."""
+"""Options that say which uploads or batches are meant."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
@@ -15,28 +15,30 @@ KINDS = ("IMAGE", "AUDIO", "VIDEO", "DOCUMENT", "OTHER")
 
 R = TypeVar("R")
 
+labelled = click.option(
+    "--label", "labels", multiple=True, callback=labels, metavar="KEY=VALUE", help="With this mark; may be repeated."
+)
+
+
+def any_of(option: str, names: str, values: Sequence[str]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Adds an option that may be repeated, for any of these values; the command takes them as `names`."""
+    return click.option(
+        option,
+        names,
+        multiple=True,
+        type=click.Choice(values, case_sensitive=False),
+        metavar=option.removeprefix("--").upper(),
+        help=f"{', '.join(values[:-1])} or {values[-1]}; may be repeated, for any of them.",
+    )
+
 
 def filtered(command: Callable[..., R]) -> Callable[..., R]:
     """Adds the options of a filter; the command takes it as `which`, an `UploadFilter`."""
 
-    @click.option(
-        "--kind",
-        "kinds",
-        multiple=True,
-        type=click.Choice(KINDS, case_sensitive=False),
-        metavar="KIND",
-        help=f"{', '.join(KINDS[:-1])} or {KINDS[-1]}; may be repeated, for any of them.",
-    )
+    @any_of("--kind", "kinds", KINDS)
     @click.option("--collection", default="", help="In this collection.")
     @click.option("--batch", "batch_id", default="", metavar="ID", help="In this batch.")
-    @click.option(
-        "--label",
-        "labels",
-        multiple=True,
-        callback=labels,
-        metavar="KEY=VALUE",
-        help="With this mark; may be repeated.",
-    )
+    @labelled
     @click.option("--text", default="", help="Part of the name.")
     @click.option(
         "--code",

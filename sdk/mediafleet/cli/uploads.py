@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mediafleet.cli.connection import BRIEF, Connection, connected
-from mediafleet.cli.filters import filtered
+from mediafleet.cli.filters import any_of, filtered
 from mediafleet.cli.text import MOST_ROWS, span
 
 if TYPE_CHECKING:
@@ -67,14 +67,7 @@ def status(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -
 
 
 @click.command(name="list")
-@click.option(
-    "--state",
-    "states",
-    multiple=True,
-    type=click.Choice(STATES, case_sensitive=False),
-    metavar="STATE",
-    help=f"{', '.join(STATES[:-1])} or {STATES[-1]}; may be repeated, for any of them.",
-)
+@any_of("--state", "states", STATES)
 @filtered
 @click.option(
     "--limit", type=click.IntRange(min=1, max=MOST_ROWS), help="At most so many; 50, or all for --json and --csv."

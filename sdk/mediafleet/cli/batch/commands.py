@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mediafleet.cli.connection import BRIEF, ENDURING, Connection, connected
-from mediafleet.cli.text import MOST_ROWS, labels
+from mediafleet.cli.filters import any_of, labelled
+from mediafleet.cli.text import MOST_ROWS
 
 if TYPE_CHECKING:
     from mediafleet.v1.batches_pb2 import Batch
@@ -27,18 +28,9 @@ def _print(batch: Batch, as_json: bool) -> None:
 
 
 @click.command(name="list")
-@click.option(
-    "--state",
-    "states",
-    multiple=True,
-    type=click.Choice(STATES, case_sensitive=False),
-    metavar="STATE",
-    help=f"{', '.join(STATES[:-1])} or {STATES[-1]}; may be repeated, for any of them.",
-)
+@any_of("--state", "states", STATES)
 @click.option("--collection", default="", help="Of this collection.")
-@click.option(
-    "--label", "labels", multiple=True, callback=labels, metavar="KEY=VALUE", help="With this mark; may be repeated."
-)
+@labelled
 @click.option("--text", default="", help="Part of the name.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1, max=MOST_ROWS))
 @_json
