@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 import click
@@ -12,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mediafleet.cli.failures import why
+from mediafleet.cli.failures import Refusal, refusal, why
 from mediafleet.cli.text import plain, size
 from mediafleet.progress import TERMINAL_STATES, state_name
 from mediafleet.v1.uploads_pb2 import Upload
@@ -40,6 +41,11 @@ WIDE = 2000
 def json_line(message: Message) -> None:
     """Prints the message in proto JSON, with the names of the .proto files."""
     click.echo(MessageToJson(message, preserving_proto_field_name=True, indent=None, ensure_ascii=False))
+
+
+def json_refusal(error: Refusal, **of: str) -> None:
+    """Prints why there is no message: `of` tells which file or upload was refused."""
+    click.echo(json.dumps({**of, "error": refusal(error)}, ensure_ascii=False))
 
 
 def show(table: Table) -> None:

@@ -117,10 +117,9 @@ def _show(counts: Counter[tuple[str, str]], as_json: bool) -> None:
 
 
 def _print_json(outcome: RetryOutcome) -> None:
-    from mediafleet.cli.output import json_line
+    from mediafleet.cli.output import json_line, json_refusal
 
     if outcome.upload:
         json_line(outcome.upload)
     elif outcome.error:
-        error = {"code": outcome.error.code.name, "reason": outcome.error.reason, "message": outcome.error.message}
-        click.echo(json.dumps({"upload_id": outcome.found.upload_id, "error": error}, ensure_ascii=False))
+        json_refusal(outcome.error, upload_id=outcome.found.upload_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -108,10 +107,9 @@ def _tell_refused(outcomes: list[tuple[Path, Outcome]]) -> None:
 
 
 def _print_json(file: Path, outcome: Outcome) -> None:
-    from mediafleet.cli.failures import refusal
-    from mediafleet.cli.output import json_line
+    from mediafleet.cli.output import json_line, json_refusal
 
     if isinstance(outcome, Exception):
-        click.echo(json.dumps({"display_name": file.name, "error": refusal(outcome)}, ensure_ascii=False))
+        json_refusal(outcome, display_name=file.name)
     else:
         json_line(outcome)

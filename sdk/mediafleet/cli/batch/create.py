@@ -107,7 +107,7 @@ async def _run(
     from mediafleet.cli.batch.bars import BatchBars
     from mediafleet.cli.batch.failures import Failures
     from mediafleet.cli.batch.sending import opened, send
-    from mediafleet.cli.output import json_line
+    from mediafleet.cli.output import json_line, json_refusal
     from mediafleet.errors import FailedPrecondition
     from mediafleet.v1.batches_pb2 import BatchState
 
@@ -127,7 +127,7 @@ async def _run(
                         failures.refused(name, error)
                         late = isinstance(error, FailedPrecondition) and error.reason == "BATCH_SEALED"
                         if as_json:
-                            _print_refused(name, error)
+                            json_refusal(error, display_name=plain(name))
                         elif late:
                             click.echo(f"{plain(name)} is not in it", err=True)
                         if late and batch.state == BatchState.BATCH_STATE_OPEN:
@@ -149,9 +149,3 @@ async def _run(
         batches([batch])
         failures.show()
     return not failures
-
-
-def _print_refused(name: str, error: Any) -> None:
-    from mediafleet.cli.failures import refusal
-
-    click.echo(json.dumps({"display_name": plain(name), "error": refusal(error)}, ensure_ascii=False))
