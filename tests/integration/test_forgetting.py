@@ -85,6 +85,33 @@ async def test_an_empty_redis_is_noticed(server: ForgetfulRedis, ledger: RedisLe
     assert noticed() == before + 1
 
 
+async def test_an_empty_redis_is_noticed_by_who_comes_late(server: ForgetfulRedis, ledger: RedisLedger) -> None:
+    await queued(ledger)
+    before = noticed()
+    server.lose_power(0)
+    newcomer = await connect(LedgerSettings(ledger_url=server.url))
+    await queued(newcomer)
+    await newcomer.close()
+    assert noticed() == before
+    await ledger.due()
+    assert noticed() == before + 1
+
+
+async def test_who_comes_late_to_a_log_that_was_trimmed_raises_no_alarm(server: ForgetfulRedis) -> None:
+    settings = LedgerSettings(ledger_url=server.url, events_kept=100)
+    late, busy = await connect(settings), await connect(settings)
+    await created(late)
+    before = noticed()
+    for _ in range(250):
+        await created(busy)
+    server.kill()
+    server.start()
+    await late.due()
+    assert noticed() == before
+    await late.close()
+    await busy.close()
+
+
 async def test_a_step_is_lost_whole_or_not_at_all(server: ForgetfulRedis, ledger: RedisLedger) -> None:
     upload = await created(ledger)
     session = await ledger.open_write(upload.upload_id, ANN, 0)

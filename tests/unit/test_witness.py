@@ -22,7 +22,7 @@ async def test_a_connection_that_breaks_at_once_is_no_evidence_and_no_noise() ->
         answer.set_exception(BusyLoadingError("still loading"))
         return answer
 
-    witness = Witness("mf:events")
+    witness = Witness("mf:events", 100)
     witness.greet(ask)
     assert not asked  # nothing was acknowledged yet
     witness.saw("1700000000000-0")

@@ -58,7 +58,7 @@ class Connection:
         backoff = ExponentialWithJitterBackoff(base=_SHORTEST_PAUSE, cap=_LONGEST_PAUSE)
         self.redis = _opened(settings, Retry(backoff, _RETRIES))
         self._listening = _opened(settings, Retry(NoBackoff(), 0))
-        self._witness = Witness(self.key("events"))
+        self._witness = Witness(self.key("events"), settings.events_kept)
         self._pipe = Pipe(self.redis.connection_pool, SOCKET_TIMEOUT, self._witness.greet)
         self._scripts = {
             name: (hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text)

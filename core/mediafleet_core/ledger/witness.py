@@ -26,9 +26,9 @@ class Witness:
     Whoever forgets has restarted or is another server, so connections break; and what is lost is always the newest.
     """
 
-    def __init__(self, events: str) -> None:
-        """`events` is the key of the event log."""
-        self._events = events
+    def __init__(self, events: str, kept: int) -> None:
+        """`events` is the key of the event log, which is not trimmed below `kept` entries."""
+        self._events, self._kept = events, kept
         self._newest = ""
 
     def saw(self, event: str) -> None:
@@ -43,16 +43,17 @@ class Witness:
         expected = self._newest
         found = ask(("XRANGE", self._events, expected, expected))
         oldest = ask(("XRANGE", self._events, "-", "+", "COUNT", "1"))
+        length = ask(("XLEN", self._events))
         newest = ask(("XREVRANGE", self._events, "+", "-", "COUNT", "1"))
 
         def judge(_: object) -> None:
-            answers = (found, oldest, newest)
+            answers = (found, oldest, length, newest)
             unanswered = [answer.cancelled() or answer.exception() for answer in answers]  # each is looked at
             if any(unanswered) or found.result():
                 return
             kept = [_text(rows[0][0]) for rows in (oldest.result(), newest.result()) if rows]
-            if kept and _place(kept[0]) > _place(expected):
-                return  # it was trimmed, being one of very many
+            if kept and _place(kept[0]) > _place(expected) and length.result() >= self._kept:
+                return  # it was trimmed, being one of very many; a shorter log began anew
             LOST_WRITES.inc()
             _log.error("ledger_lost_writes", missing=expected, newest=kept[-1] if kept else "")
             if self._newest == expected:
