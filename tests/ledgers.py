@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from mediafleet_core.failures import AttemptRecord, FailureCode
 from mediafleet_core.identity import TenantId, new_upload_id
-from mediafleet_core.ledger import RedisLedger
+from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.ports import AttemptFailed, Claim, Original, Outcome
@@ -19,6 +21,16 @@ DAY = timedelta(days=1)
 LEASE = timedelta(seconds=30)
 NOW = timedelta()
 SPEC = UploadSpec(display_name="a.jpg", content_type="image/jpeg", size_bytes=1000, collection="trip", caption="c")
+
+
+@asynccontextmanager
+async def ledger_at(redis_url: str) -> AsyncIterator[RedisLedger]:
+    """The ledger on this Redis, beside those of the processes under test."""
+    ledger = await connect(LedgerSettings(ledger_url=redis_url))
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
 
 
 async def created(

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.storage.local import LocalStore
 from tests.chaos.fleet import FaultyFleet, faulty_fleet_in
 from tests.intakes import local_store
+from tests.ledgers import ledger_at
 
 
 @pytest.fixture(scope="package")
@@ -23,9 +24,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyFleet]:
 async def ledger(fleet: FaultyFleet) -> AsyncIterator[RedisLedger]:
     """The fleet's, to look behind the scenes."""
     fleet.mend_redis()
-    ledger = await connect(LedgerSettings(ledger_url=fleet.redis_url))
-    yield ledger
-    await ledger.close()
+    async with ledger_at(fleet.redis_url) as ledger:
+        yield ledger
 
 
 @pytest.fixture

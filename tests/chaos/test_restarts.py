@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from benchmarks.recovery import kill_at_work
 from mediafleet_core.fleet import QueueFigures
 from mediafleet_core.identity import TenantId, UploadId
-from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.uploads import State
 from tests.books import check_books, uploads_of
@@ -26,6 +26,7 @@ from tests.chaos.crowd import Crowd, crowd_at
 from tests.disk import busy_disk
 from tests.fleet import Fleet, fleet_in
 from tests.intakes import local_store
+from tests.ledgers import ledger_at
 from tests.waiting import eventually
 
 _SLOTS = 3
@@ -52,9 +53,8 @@ async def ledger(fleet: Fleet) -> AsyncIterator[RedisLedger]:
     fleet.mend_redis()
     fleet.mend()
     fleet.wait()
-    ledger = await connect(LedgerSettings(ledger_url=fleet.redis_url))
-    yield ledger
-    await ledger.close()
+    async with ledger_at(fleet.redis_url) as ledger:
+        yield ledger
 
 
 @pytest.fixture

@@ -17,11 +17,12 @@ from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.ports import ObjectStore
 from mediafleet_core.storage import Backend, StorageSettings, open_local, open_store, signer_of
 from mediafleet_core.storage.local_http import application
 from mediafleet_devserver.r2 import R2Endpoint, R2Settings, serving
+from tests.ledgers import ledger_at
 
 BUCKET = "media"
 STORES = os.environ.get("MEDIAFLEET_TEST_STORES", "local,s3,r2").split(",")
@@ -130,6 +131,5 @@ def prefix() -> str:
 @pytest.fixture
 async def ledger(redis_url: str, redis_client: Redis) -> AsyncIterator[RedisLedger]:
     """The ledger on an empty Redis."""
-    ledger = await connect(LedgerSettings(ledger_url=redis_url))
-    yield ledger
-    await ledger.close()
+    async with ledger_at(redis_url) as ledger:
+        yield ledger

@@ -16,11 +16,11 @@ from mediafleet_core.batches import BatchSpec, BatchState, BatchView
 from mediafleet_core.errors import MediafleetError
 from mediafleet_core.failures import FailureCode
 from mediafleet_core.identity import BatchId, UploadId, new_batch_id
-from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.parts import Tail
 from mediafleet_core.uploads import State, UploadSpec
-from tests.ledgers import ANN, LEASE, LIMITS, created, failed, finished, outcome
+from tests.ledgers import ANN, LEASE, LIMITS, created, failed, finished, ledger_at, outcome
 
 KINDS = list(MediaKind)
 
@@ -147,8 +147,7 @@ async def check(world: World, before: BatchView) -> BatchView:
 async def play(redis_url: str, script: list[tuple[int, int]]) -> None:
     async with Redis.from_url(redis_url, protocol=2) as redis:
         await redis.flushall()
-        ledger = await connect(LedgerSettings(ledger_url=redis_url))
-        try:
+        async with ledger_at(redis_url) as ledger:
             batch = await ledger.create_batch(new_batch_id(), ANN, BatchSpec())
             world = World(ledger, redis, batch.batch_id)
             view = await ledger.batch(batch.batch_id, ANN)
@@ -171,8 +170,6 @@ async def play(redis_url: str, script: list[tuple[int, int]]) -> None:
                 await ledger.release(member, fence)
             assert (await check(world, view)).batch.state.terminal
             assert await ledger.claim(KINDS, "w", LEASE) is None
-        finally:
-            await ledger.close()
 
 
 ACTION = st.tuples(st.integers(0, len(ACTIONS) - 1), st.integers(0, 20))

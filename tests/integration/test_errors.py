@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,13 @@ from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.fleet_pb2_grpc import FleetServiceStub
 from mediafleet_core.errors import Reason
 from mediafleet_core.identity import TenantId, UploadId
-from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger import LedgerSettings, RedisLedger
 from mediafleet_core.ledger.connection import Connection
 from mediafleet_core.uploads import Upload
 from mediafleet_devserver.redis_server import redis_server
 from mediafleet_gateway.statuses import CODES
 from tests.gateways import ANN, BOB, Metadata, Reached, bearer, create, refused, running, send, settings, upload
-from tests.ledgers import claimed, outcome
+from tests.ledgers import claimed, ledger_at, outcome
 
 UNKNOWN_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 STRICT = bearer("strict")
@@ -318,7 +317,7 @@ async def test_an_unknown_batch_cannot_be_joined(reached: Reached) -> None:
 
 async def test_an_expired_upload_is_shown_but_not_served(redis_url: str, redis_client: Redis, tmp_path: Path) -> None:
     configured = settings(redis_url, tmp_path, intake={"upload_expiry": timedelta(milliseconds=1)})
-    async with running(configured) as reached, ledger_of(redis_url) as ledger:
+    async with running(configured) as reached, ledger_at(redis_url) as ledger:
         made = await create(reached)
         while not await ledger.expire(10):
             pass
@@ -341,7 +340,7 @@ async def test_a_cancelled_upload_takes_no_bytes(reached: Reached) -> None:
 
 async def test_a_succeeded_upload_is_not_cancelled_or_retried(reached: Reached, redis_url: str) -> None:
     made = await upload(reached, display_name="a.jpg")
-    async with ledger_of(redis_url) as ledger:
+    async with ledger_at(redis_url) as ledger:
         claim = await claimed(ledger)
         await ledger.commit(claim.upload.upload_id, claim.fence, outcome())
     with refused(StatusCode.FAILED_PRECONDITION, Reason.UPLOAD_TERMINAL):
@@ -370,7 +369,7 @@ async def test_a_display_name_is_one_that_can_be_saved_and_read(reached: Reached
 
 async def test_a_negative_offset_takes_over_nothing(reached: Reached, redis_url: str) -> None:
     made = await create(reached)
-    async with ledger_of(redis_url) as ledger:
+    async with ledger_at(redis_url) as ledger:
         session = await ledger.open_write(UploadId(made.upload_id), TenantId(made.tenant), 0)
         with refused(StatusCode.INVALID_ARGUMENT, Reason.FIELD_INVALID, BadRequest):
             await send(reached, chunk(made.upload_id, -1, b"x"))
@@ -546,13 +545,3 @@ async def test_a_defect_shows_an_incident_id_and_nothing_else(
             assert len(refusal.info.metadata["incident"]) == 16
             assert "secret" not in refusal.message
     await broken.close()
-
-
-@asynccontextmanager
-async def ledger_of(redis_url: str) -> AsyncIterator[RedisLedger]:
-    """The ledger beside the gateway."""
-    ledger = await connect(LedgerSettings(ledger_url=redis_url))
-    try:
-        yield ledger
-    finally:
-        await ledger.close()

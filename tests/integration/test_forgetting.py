@@ -20,7 +20,7 @@ from mediafleet_core.uploads import State
 from mediafleet_core.usage import Stored
 from mediafleet_core.watching import Watching
 from tests.forgetting import ForgetfulRedis
-from tests.ledgers import ANN, LEASE, NOW, SPEC, claimed, created, finished, outcome, queued
+from tests.ledgers import ANN, LEASE, NOW, SPEC, claimed, created, finished, ledger_at, outcome, queued
 
 SOON, LONG = timedelta(milliseconds=10), timedelta(hours=1)
 
@@ -34,9 +34,8 @@ def server(tmp_path: Path) -> Iterator[ForgetfulRedis]:
 
 @pytest.fixture
 async def ledger(server: ForgetfulRedis) -> AsyncIterator[RedisLedger]:
-    ledger = await connect(LedgerSettings(ledger_url=server.url))
-    yield ledger
-    await ledger.close()
+    async with ledger_at(server.url) as ledger:
+        yield ledger
 
 
 def noticed() -> float:
@@ -89,9 +88,8 @@ async def test_an_empty_redis_is_noticed_by_who_comes_late(server: ForgetfulRedi
     await queued(ledger)
     before = noticed()
     server.lose_power(0)
-    newcomer = await connect(LedgerSettings(ledger_url=server.url))
-    await queued(newcomer)
-    await newcomer.close()
+    async with ledger_at(server.url) as newcomer:
+        await queued(newcomer)
     assert noticed() == before
     await ledger.due()
     assert noticed() == before + 1

@@ -26,7 +26,6 @@ from redis.asyncio import Redis
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1 import usage_pb2
 from mediafleet_core.errors import Reason
-from mediafleet_core.ledger import LedgerSettings, connect
 from mediafleet_core.settings import SettingsError, read
 from mediafleet_devserver.redis_server import free_port
 from mediafleet_gateway.auth import REQUIRED_SCOPE
@@ -34,7 +33,7 @@ from mediafleet_gateway.methods import methods_of
 from mediafleet_gateway.server import SERVICES
 from mediafleet_gateway.settings import GatewaySettings
 from tests.gateways import ANN, BOB, KEY, Reached, bearer, create, refused, running, send, settings, upload
-from tests.ledgers import claimed, outcome
+from tests.ledgers import claimed, ledger_at, outcome
 from tests.waiting import eventually
 
 OLD_KEY = "the key before, also 32 bytes or more"
@@ -179,10 +178,9 @@ async def test_a_watch_tells_everything_until_the_terminal_state(reached: Reache
     events = [await anext(stream)]
     assert events[0].snapshot.state == pb.UPLOAD_STATE_RECEIVING
     await send(reached, pb.WriteUploadRequest(upload_id=made.upload_id, content=b"x", finish_write=True))
-    ledger = await connect(LedgerSettings(ledger_url=redis_url))
-    claim = await claimed(ledger)
-    await ledger.commit(claim.upload.upload_id, claim.fence, outcome())
-    await ledger.close()
+    async with ledger_at(redis_url) as ledger:
+        claim = await claimed(ledger)
+        await ledger.commit(claim.upload.upload_id, claim.fence, outcome())
     events += [event async for event in stream]
     assert await watch.code() is StatusCode.OK
     changes = [event for event in events if event.WhichOneof("event") == "state_changed"]

@@ -16,12 +16,12 @@ from redis.asyncio import Redis
 from mediafleet_core.errors import MediafleetError
 from mediafleet_core.failures import FailureCode
 from mediafleet_core.identity import TenantId, UploadId
-from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import Claim
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import Priority, State, Upload
-from tests.ledgers import ANN, BOB, LEASE, SPEC, failed, outcome, queued
+from tests.ledgers import ANN, BOB, LEASE, SPEC, failed, ledger_at, outcome, queued
 
 TENANTS = (ANN, BOB, TenantId("cat"))
 LIMITS = (
@@ -176,16 +176,13 @@ ACTIONS: list[Callable[[World, int], Awaitable[None]]] = [
 async def play(redis_url: str, script: list[tuple[int, int]]) -> None:
     async with Redis.from_url(redis_url, protocol=2, decode_responses=True) as redis:
         await redis.flushall()
-        ledger = await connect(LedgerSettings(ledger_url=redis_url))
-        try:
+        async with ledger_at(redis_url) as ledger:
             world = World(ledger, redis)
             await ledger.end_lost_leases(LEASE)
             for action, argument in script:
                 with contextlib.suppress(MediafleetError):  # a refused step; what it leaves is checked as well
                     await ACTIONS[action](world, argument)
                 await check(world)
-        finally:
-            await ledger.close()
 
 
 @settings(max_examples=100, deadline=None)

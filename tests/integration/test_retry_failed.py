@@ -20,11 +20,11 @@ from mediafleet import AsyncClient, Client, InvalidArgument, UploadFilter
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.failures import FailureCode
 from mediafleet_core.identity import UploadId
-from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.media_types import MediaKind
 from tests.gateways import Reached, bearer
 from tests.integration.test_cli import mediafleet
-from tests.ledgers import LEASE, SPEC, failed, queued
+from tests.ledgers import LEASE, SPEC, failed, ledger_at, queued
 
 TIMED_OUT, CRASHED = FailureCode.TIMED_OUT, FailureCode.WORKER_CRASHED
 TOKEN = bearer()[0][1].removeprefix("Bearer ")
@@ -33,9 +33,8 @@ TOKEN = bearer()[0][1].removeprefix("Bearer ")
 @pytest.fixture
 async def ledger(redis_url: str, reached: Reached) -> AsyncIterator[RedisLedger]:
     """The gateway's."""
-    ledger = await connect(LedgerSettings(ledger_url=redis_url))
-    yield ledger
-    await ledger.close()
+    async with ledger_at(redis_url) as ledger:
+        yield ledger
 
 
 @pytest.fixture

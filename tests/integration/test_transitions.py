@@ -16,13 +16,13 @@ from mediafleet_core.errors import MediafleetError
 from mediafleet_core.events import StateChanged
 from mediafleet_core.failures import FailureCode
 from mediafleet_core.identity import UploadId
-from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.parts import Part, Tail
 from mediafleet_core.ports import Original
 from mediafleet_core.progress import WorkProgress
 from mediafleet_core.uploads import TRANSITIONS, State, Transfer
 from mediafleet_core.usage import Stored
-from tests.ledgers import ANN, LEASE, LIMITS, SPEC, claimed, created, failed, outcome
+from tests.ledgers import ANN, LEASE, LIMITS, SPEC, claimed, created, failed, ledger_at, outcome
 
 SIZE = 1000
 LEGAL = {(source, step.target) for step in TRANSITIONS.values() for source in step.sources}
@@ -124,8 +124,7 @@ async def check(world: World, percents: dict[int, float]) -> None:
 async def play(redis_url: str, transfer: Transfer, script: list[tuple[int, int]]) -> None:
     async with Redis.from_url(redis_url, protocol=2) as redis:
         await redis.flushall()
-        ledger = await connect(LedgerSettings(ledger_url=redis_url))
-        try:
+        async with ledger_at(redis_url) as ledger:
             upload = await created(ledger, msgspec.structs.replace(SPEC, transfer=transfer))
             world, percents = World(ledger, redis, upload.upload_id), defaultdict[int, float](float)
             await ledger.end_lost_leases(LEASE)
@@ -146,8 +145,6 @@ async def play(redis_url: str, transfer: Transfer, script: list[tuple[int, int]]
             usage = await ledger.usage(ANN)
             assert (usage.total, usage.reserved_bytes) == (Stored(), 0)
             assert not [key async for key in redis.scan_iter(f"mf:u:{world.id}*")]
-        finally:
-            await ledger.close()
 
 
 ACTION = st.tuples(st.integers(0, len(ACTIONS) - 1), st.integers(0, 120))

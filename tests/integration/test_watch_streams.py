@@ -20,11 +20,11 @@ from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 from mediafleet_core import mailbox
 from mediafleet_core.errors import Reason
 from mediafleet_core.identity import TenantId, UploadId
-from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.uploads import Upload
 from tests.gateways import ANN, Reached, bearer, create, refused, running, settings, upload
 from tests.ledgers import ANN as ANNS_TENANT
-from tests.ledgers import claimed, created, outcome
+from tests.ledgers import claimed, created, ledger_at, outcome
 
 STAFF = bearer("staff")
 BURST = 1_200
@@ -39,9 +39,8 @@ async def read(call: Any) -> pb.UploadEvent:
 
 @pytest.fixture
 async def ledger(redis_url: str, redis_client: Redis) -> AsyncIterator[RedisLedger]:
-    ledger = await connect(LedgerSettings(ledger_url=redis_url))
-    yield ledger
-    await ledger.close()
+    async with ledger_at(redis_url) as ledger:
+        yield ledger
 
 
 async def test_a_watch_that_goes_on_says_so_at_once(redis_url: str, redis_client: Redis, tmp_path: Path) -> None:

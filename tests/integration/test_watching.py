@@ -32,7 +32,7 @@ from mediafleet_core.ports import History, UploadFilter
 from mediafleet_core.progress import WorkProgress
 from mediafleet_core.uploads import State, UploadSpec
 from mediafleet_core.watching import Watching
-from tests.ledgers import ANN, BOB, LEASE, LIMITS, claimed, created, failed, outcome, queued
+from tests.ledgers import ANN, BOB, LEASE, LIMITS, claimed, created, failed, ledger_at, outcome, queued
 
 SOON, LONG = timedelta(milliseconds=20), timedelta(minutes=1)
 
@@ -102,15 +102,13 @@ async def test_every_cursor_resumes_without_loss_or_repeat(ledger: RedisLedger, 
     claim = await claimed(ledger)
     await ledger.commit(upload.upload_id, claim.fence, outcome())
     history = (await ledger.history(upload.upload_id)).entries
-    other = await connect(LedgerSettings(ledger_url=redis_url))
-    async with Watching(other) as elsewhere:
+    async with ledger_at(redis_url) as other, Watching(other) as elsewhere:
         for position, (cursor, _) in enumerate(history):
             again = Cursor.decode(cursor.encode())
             assert again == cursor
             messages = [message async for message in watch(elsewhere, upload.upload_id, again)]
             assert isinstance(messages[0].event, Resumed)
             assert [m.cursor for m in messages[1:]] == [c for c, _ in history[position + 1 :]]
-    await other.close()
 
 
 @pytest.mark.parametrize("kind", ["ahead", "other epoch", "trimmed", "trimmed to nothing"])
