@@ -92,6 +92,7 @@ async def test_what_a_crash_left_is_removed_after_a_day(tmp_path: Path) -> None:
     )
     await open_local(settings).close()
     old, young = tmp_path / "tmp/old", tmp_path / "tmp/young"
+    (tmp_path / "tmp/gone").symlink_to("nowhere")  # as if another process had just moved it into its place
     for left in (old, young):
         left.write_bytes(b"half")
     os.utime(old, (0, 0))

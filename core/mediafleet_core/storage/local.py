@@ -66,8 +66,9 @@ class LocalStore:
         for folder in (self._objects, self._multiparts, self._temporary):
             folder.mkdir(parents=True, exist_ok=True)
         for left in self._temporary.iterdir():
-            if left.stat().st_mtime < time() - _STALE:
-                left.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another process was done with it
+                if left.stat().st_mtime < time() - _STALE:
+                    left.unlink()
         self._signer = signer
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="storage")
 
