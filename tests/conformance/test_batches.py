@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from redis.asyncio import Redis
 
 from mediafleet_core.batch_watching import BatchChanged, BatchProgressed, BatchSnapshot, BatchWatching
 from mediafleet_core.batches import Batch, BatchSpec, BatchState, BatchView
@@ -213,11 +214,14 @@ async def test_deleted_members_keep_their_row(ledger: RedisLedger, batching: Bat
     assert (now.state, now.total, now.counts[State.CANCELLED]) == (BatchState.PARTIALLY_FAILED, 3, 1)
 
 
-async def test_idle_batches_are_sealed_and_sweeps_that_nobody_continues_are_found(ledger: RedisLedger) -> None:
+async def test_idle_batches_are_sealed_and_sweeps_that_nobody_continues_are_found(
+    ledger: RedisLedger, redis_client: Redis
+) -> None:
     idle, used = [await ledger.create_batch(new_batch_id(), ANN, BatchSpec()) for _ in range(2)]
-    await asyncio.sleep(0.01)
+    for batch in (idle, used):
+        await redis_client.zadd("mf:batches_open", {batch.batch_id: 0})
     await created(ledger, member(used))
-    await ledger.idle_batches(timedelta(milliseconds=10), NOW, 100)
+    await ledger.idle_batches(timedelta(days=7), NOW, 100)
     assert (await read(ledger, idle)).state is BatchState.SUCCEEDED
     assert (await read(ledger, used)).state is BatchState.OPEN
     await ledger.cancel_batch(used.batch_id, ANN, "")
