@@ -172,6 +172,7 @@ async def test_a_reader_that_has_enough_ends_it_silently() -> None:
         (["list", "--since", "99999999999999d"], "longer than"),
         (["list", "--limit", "99999999999999999999"], "range"),
         (["webhooks", "replay", "--since", "800000d"], "longer than"),
+        (["usage", "--timeout", "inf"], "range"),
         (["nonsense"], "No such command"),
     ],
 )

@@ -26,6 +26,9 @@ ENDURING = 30.0
 BRIEF = 10.0
 """Seconds of patience of a command that asks one thing."""
 
+LONGEST = 1e6
+"""Seconds of patience that may be asked for: gRPC refuses at once what it cannot count."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -108,7 +111,7 @@ def connected(
             "--timeout",
             default=patience,
             show_default=True,
-            type=click.FloatRange(min=0.1),
+            type=click.FloatRange(min=0.1, max=LONGEST),
             help="Seconds of trouble without any progress until it gives up.",
         )
         @wraps(command)
