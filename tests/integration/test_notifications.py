@@ -21,6 +21,7 @@ from mediafleet_core.failures import FailureCode
 from mediafleet_core.identity import new_batch_id
 from mediafleet_core.ledger import RedisLedger, scripts
 from mediafleet_core.uploads import Upload, UploadSpec
+from mediafleet_gateway import paging
 from tests.gateways import ANN, Reached, bearer, refused
 from tests.intakes import site
 from tests.ledgers import ANN as TENANT
@@ -119,9 +120,10 @@ async def test_pages_hold_still_and_tokens_are_bound(
                 await fails(ledger)  # comes to the front, and moves nothing
         assert numbers == list(range(newest, 0, -1))
         assert page.unread_count == newest + 1
-    request = pb.ListNotificationsRequest(page_size=2, page_token="abcd")
-    with refused(StatusCode.INVALID_ARGUMENT, Reason.FIELD_INVALID, BadRequest):
-        await stub.ListNotifications(request, metadata=ANN)
+    for made_up in ("abcd", *(paging.encode(TENANT, pb.ListNotificationsRequest(), each) for each in ("x", "9" * 40))):
+        request = pb.ListNotificationsRequest(page_size=2, page_token=made_up)
+        with refused(StatusCode.INVALID_ARGUMENT, Reason.FIELD_INVALID, BadRequest):
+            await stub.ListNotifications(request, metadata=ANN)
     with refused(StatusCode.INVALID_ARGUMENT, Reason.FIELD_INVALID, BadRequest) as refusal:
         marks = pb.MarkNotificationsReadRequest(numbers=range(1001), through_number=-1)
         await stub.MarkNotificationsRead(marks, metadata=ANN)

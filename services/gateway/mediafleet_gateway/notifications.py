@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from mediafleet.v1 import notifications_pb2 as pb
 from mediafleet.v1.batches_pb2 import BatchCounts
 from mediafleet.v1.notifications_pb2_grpc import NotificationServiceServicer
+from mediafleet_core.errors import invalid_field
 from mediafleet_core.identity import TenantId
 from mediafleet_core.ports import Notice, NoticeLedger, UploadNotice, WebhookLedger
 from mediafleet_gateway import paging, requests
@@ -19,6 +21,7 @@ from mediafleet_gateway.interceptors.around import Context
 from mediafleet_gateway.validation import Fields
 
 MOST_MARKED = 1000
+_NUMBER = re.compile("[0-9]{1,16}")
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +42,10 @@ class NotificationService(NotificationServiceServicer):
     ) -> pb.ListNotificationsResponse:
         """One page."""
         tenant, size = caller().tenant, paging.page_size(request.page_size)
-        before = int(paging.decode(tenant, request) or 0)
+        place = paging.decode(tenant, request) or "0"
+        if not _NUMBER.fullmatch(place):  # whoever knows how tokens are made can make any
+            raise invalid_field("page_token", "must be a token that this server gave")
+        before = int(place)
         page = await self._ledger.notices(tenant, limit=size, before=before, only_unread=request.only_unread)
         return pb.ListNotificationsResponse(
             notifications=map(notice_to_proto, page.notices),
