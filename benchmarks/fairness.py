@@ -89,7 +89,8 @@ async def _waits(shop: Shop, picture: bytes, rounds: int, priority: Priority) ->
         mine = {entry.state: place for place, entry in enumerate(changes) if entry.upload_id == upload.upload_id}
         between = changes[mine[State.QUEUED] : mine[State.PROCESSING]]
         overtaken = max(overtaken, sum(entry.state is State.PROCESSING for entry in between))
-    left = (await shop.ledger.due())[MediaKind.IMAGE]
+    queues, _ = await shop.ledger.queues()
+    left = next(queue.waiting for queue in queues if queue.kind is MediaKind.IMAGE)
     assert left > 0, "the backlog ended too soon"
     return waits, overtaken, left
 
