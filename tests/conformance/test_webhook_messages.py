@@ -154,3 +154,14 @@ async def test_messages_forget_themselves(ledger: RedisLedger, redis_client: Red
     await redis_client.delete(key)
     assert await due(ledger) == []
     assert await pending(ledger) == 0
+
+
+async def test_what_is_wanted_is_said_again_to_a_redis_that_forgot_it(ledger: RedisLedger, redis_client: Redis) -> None:
+    await redis_client.flushall()
+    assert await due(ledger) == []
+    await cancelled(ledger)
+    assert len(await due(ledger)) == 1
+    await ledger.set_webhooks({})
+    assert await pending(ledger) == 1
+    await cancelled(ledger)
+    assert await pending(ledger) == 1

@@ -20,19 +20,25 @@ REPLAY_PAGE = 500
 
 _END_OF_TIME = 1 << 50
 
+_TOLD = ""
+"""Stands beside the pairs, so that even where nobody wants anything there is a set."""
+
 
 class WebhookSteps(LedgerBase):
     """See `ports.WebhookLedger` for what each step promises."""
 
+    _wanted: Mapping[TenantId, Collection[str]] | None = None
+    """What this process said, to be said again to a Redis that has forgotten it."""
+
     async def set_webhooks(self, wanted: Mapping[TenantId, Collection[str]]) -> None:
         """Who is told of what from here on."""
+        self._wanted = wanted
         key = self._connection.key("webhooks")
         pairs = [f"{tenant} {type_}" for tenant, types in wanted.items() for type_ in types]
         async with self._connection.guarded() as redis:
             at_once = redis.pipeline(transaction=True)
             at_once.delete(key)
-            if pairs:
-                at_once.sadd(key, *pairs)
+            at_once.sadd(key, _TOLD, *pairs)
             await at_once.execute()
 
     async def claim_messages(
@@ -42,6 +48,8 @@ class WebhookSteps(LedgerBase):
         reply = await self._connection.run(
             "claim_messages", tenants=list(tenants), limit=limit, most=most, lease=milliseconds(lease)
         )
+        if reply.status == "UNTOLD" and self._wanted is not None:
+            await self.set_webhooks(self._wanted)
         return [_tried(row) for row in reply.extra], int(reply.detail)
 
     async def end_try(
