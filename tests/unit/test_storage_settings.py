@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import SecretStr
 
 from mediafleet_core.settings import SettingsError, read
 from mediafleet_core.storage import Backend, StorageSettings
+from mediafleet_core.storage.s3_client import make_client
 
 LOCAL = {"MEDIAFLEET_STORAGE_DIR": "/srv/media", "MEDIAFLEET_STORAGE_SIGNING_KEY": "sixteen characters"}
 R2 = {
@@ -76,3 +78,17 @@ def test_a_wrong_setting_is_named(environment: pytest.MonkeyPatch, values: dict[
     assert str(raised.value).startswith(variable)
     for secret in ("the-secret", "sixteen characters", "short", "my account"):
         assert secret not in str(raised.value)
+
+
+@pytest.mark.parametrize("region", ["auto", "us-east-1", "eu-central-1", "anywhere"])
+def test_a_client_is_made_for_any_region(region: str) -> None:
+    settings = StorageSettings(
+        storage=Backend.S3,
+        r2_endpoint_url="https://127.0.0.1:1",
+        r2_bucket_name="media",
+        r2_access_key_id="id",
+        r2_secret_access_key=SecretStr("secret"),
+        r2_region=region,
+    )
+    client = make_client(settings)
+    assert (client.meta.region_name, client.meta.endpoint_url) == (region, "https://127.0.0.1:1")

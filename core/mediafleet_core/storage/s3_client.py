@@ -75,7 +75,11 @@ def make_client(settings: StorageSettings) -> S3Client:
         config=Config(
             signature_version="s3v4",
             # Bodies carry a checksum of their own; hashing them once more for the signature would double the cost.
-            s3={"addressing_style": "path", "payload_signing_enabled": False},
+            s3={
+                "addressing_style": "path",
+                "payload_signing_enabled": False,
+                "us_east_1_regional_endpoint": "regional",  # else botocore looks for a host of AWS for this one
+            },
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             # No mode of botocore knows R2's list of what to repeat: see `s3_errors`.
