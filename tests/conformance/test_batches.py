@@ -171,6 +171,17 @@ async def test_a_retry_runs_what_failed_and_nothing_else(ledger: RedisLedger, ba
     assert (await read(ledger, batch)).state is BatchState.SUCCEEDED
 
 
+async def test_a_retry_that_finds_nothing_to_try_changes_nothing(ledger: RedisLedger, batching: Batching) -> None:
+    batch = await batching.create(ANN, BatchSpec())
+    await queued(ledger, member(batch))
+    claim = await claimed(ledger)
+    gone = failed(FailureCode.OBJECT_CHECKSUM_MISMATCH, 1, discard=True)
+    await ledger.fail_attempt(claim.upload.upload_id, claim.fence, gone)
+    await batching.seal(batch.batch_id, ANN)
+    assert (await batching.retry(batch.batch_id, ANN)).members == 0
+    assert await states(ledger, batch) == ["OPEN", "SEALED", "FAILED"]
+
+
 async def test_members_that_end_during_a_retry_end_the_batch_only_after_it(
     ledger: RedisLedger, batching: Batching
 ) -> None:

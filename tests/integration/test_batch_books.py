@@ -129,7 +129,8 @@ async def check(world: World, before: BatchView) -> BatchView:
     assert await world.redis.zcard(f"mf:batch:{world.batch}:running") == len(at_work)
     over = all(member.state.terminal for member in members)
     assert over or not batch.state.terminal, "a batch ended before its members"
-    assert not (world.sweeping and batch.state.terminal), "a batch ended while its members were gone over"
+    ended = batch.state.terminal and not before.batch.state.terminal
+    assert not (world.sweeping and ended), "a batch ended while its members were gone over"
     assert (batch.percent == 100) == batch.state.terminal == (batch.finish_time is not None)
     assert view.changes[: len(before.changes)] == before.changes
     assert [change.sequence for change in view.changes] == list(range(1, batch.sequence + 1))

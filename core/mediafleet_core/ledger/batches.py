@@ -102,15 +102,14 @@ class BatchSteps(Reading):
 
     async def members(self, batch_id: BatchId, tenant: TenantId) -> AsyncIterator[Member]:
         """Every member in order of creation."""
-        _found(await self._connection.run("batch", batch=batch_id, tenant=tenant, most=0), batch_id)
+        _found(await self._connection.run("batch", batch=batch_id, tenant=tenant, most=MOST_RUNNING), batch_id)
         which, after = UploadFilter(batch_id=batch_id), ""
         while True:
             page = await self.list(tenant, which, limit=SCAN, after=after, oldest_first=True)
             rows = {upload.upload_id: Member(upload, deleted=False) for upload in page.uploads}
             # Read after the page: a member that is deleted meanwhile is in one of the two.
-            for upload in await self._deleted(batch_id):
-                if after < upload.upload_id and (not page.next_after or upload.upload_id <= page.next_after):
-                    rows[upload.upload_id] = Member(upload, deleted=True)
+            for upload in await self._deleted(batch_id, after, page.next_after):
+                rows[upload.upload_id] = Member(upload, deleted=True)
             for upload_id in sorted(rows):
                 yield rows[upload_id]
             after = page.next_after
@@ -128,12 +127,17 @@ class BatchSteps(Reading):
         reply = await self._connection.run(script, batch=batch_id, tenant=tenant, op=new_op(), **arguments)
         return _batch(_found(reply, batch_id))
 
-    async def _deleted(self, batch_id: BatchId) -> Sequence[Upload]:
+    async def _deleted(self, batch_id: BatchId, after: str, last: str) -> Sequence[Upload]:
+        """Deleted members behind `after`, up to `last` if that is given."""
+        key = self._connection.key(f"batch:{batch_id}:deleted")
         async with self._connection.guarded() as redis:
-            rows: dict[str, str] = await redis.hgetall(self._connection.key(f"batch:{batch_id}:deleted"))
+            names: list[str] = await redis.hkeys(key)
+            ids = [name for name in names if after < name and (not last or name <= last)]
+            rows: list[str | None] = await redis.hmget(key, ids) if ids else []
         return [
             records.upload(upload_id, records.pairs(msgspec.json.decode(flat, type=list[str])))
-            for upload_id, flat in rows.items()
+            for upload_id, flat in zip(ids, rows, strict=True)
+            if flat
         ]
 
 

@@ -65,7 +65,7 @@ class BatchLedger(Protocol):
         """From here on no member starts; `sweep_batch` ends the others. Raises BATCH_NOT_FOUND, BATCH_TERMINAL."""
 
     async def retry_batch(self, batch_id: BatchId, tenant: TenantId, *, max_attempts: int) -> Batch:
-        """A terminal batch is SEALED again, if members failed; `sweep_batch` queues those whose original is kept.
+        """`sweep_batch` queues failed members whose original is kept; with the first a terminal batch is SEALED again.
 
         Raises BATCH_NOT_FOUND, BATCH_NOT_FINISHED (it is being cancelled).
         """

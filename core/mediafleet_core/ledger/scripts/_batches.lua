@@ -47,27 +47,22 @@ local function members(b, ...)
   return count
 end
 
-local function reopen_batch(b)
-  if not BATCH_TERMINAL[batch_get(b, 'state')] then return end
-  batch_set(b, 'cancelled', '')
-  move_batch(b, 'SEALED')
-end
-
 -- Terminal when it is sealed, every member is, and no sweep over its members is under way; not terminal any more when a
 -- member is tried again.
 local function settle_batch(b)
-  if batch_get(b, 'sweep') ~= '' then return end
-  local good, bad = members(b, 'SUCCEEDED'), members(b, 'FAILED', 'EXPIRED')
-  local cancelled = members(b, 'CANCELLED')
-  local over = members(b, 'RECEIVING', 'QUEUED', 'PROCESSING', 'CANCELLING') == 0
   local state = batch_get(b, 'state')
-  if over and state == 'SEALED' then
-    if batch_get(b, 'cancelled') ~= '' or cancelled > 0 and good + bad == 0 then move_batch(b, 'CANCELLED')
+  if members(b, 'RECEIVING', 'QUEUED', 'PROCESSING', 'CANCELLING') > 0 then
+    if BATCH_TERMINAL[state] then
+      batch_set(b, 'cancelled', '')
+      move_batch(b, 'SEALED')
+    end
+  elseif state == 'SEALED' and batch_get(b, 'sweep') == '' then
+    local good, bad = members(b, 'SUCCEEDED'), members(b, 'FAILED', 'EXPIRED')
+    if batch_get(b, 'cancelled') ~= '' or members(b, 'CANCELLED') > 0 and good + bad == 0 then
+      move_batch(b, 'CANCELLED')
     elseif bad == 0 then move_batch(b, 'SUCCEEDED')
     elseif good == 0 then move_batch(b, 'FAILED')
     else move_batch(b, 'PARTIALLY_FAILED') end
-  elseif not over then
-    reopen_batch(b)
   end
 end
 
@@ -142,4 +137,8 @@ end
 local function start_sweep(b, what)
   batch_set(b, 'sweep', what, 'sweep_after', '', 'swept', '0')
   redis.call('ZADD', P .. 'batches_swept', int(now), b.id)
+end
+local function end_sweep(b)
+  batch_set(b, 'sweep', '')
+  redis.call('ZREM', P .. 'batches_swept', b.id)
 end

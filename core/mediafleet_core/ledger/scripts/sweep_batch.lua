@@ -26,8 +26,8 @@ if what ~= '' then
     redis.call('ZADD', P .. 'batches_swept', int(now), b.id)
     what = 'more'
   else
-    batch_set(b, 'sweep', '', 'swept', int(swept))
-    redis.call('ZREM', P .. 'batches_swept', b.id)
+    batch_set(b, 'swept', int(swept))
+    end_sweep(b)
     settle_batch(b)
     what = ''
   end
