@@ -33,7 +33,7 @@ from tests.e2e.dev_server import dev_server
 from tests.pictures import job_for
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF")
-MEGAPIXELS = (0.1, 1, 4, 12, 48)
+MEGAPIXELS = (0.1, 1, 4, 12, 48, 119)
 PLAIN = (1 << 10, 1 << 17, 1 << 20, 1 << 23, 1 << 27)
 TARGET = Path(__file__).parents[1] / "core/mediafleet_core/progress/stages.json"
 

@@ -1,10 +1,11 @@
 """How true progress is: over a mixed set of files, what a watcher is shown against what turned out to be true.
 
-A dev server on S3 takes two files at a time, by stream and direct, small and so large that their work takes seconds;
-a few more come over a slow line. One watcher sees them all. When all have ended, each moment of their work is looked at
-again, ten times a second: which share of the work's time was over then, and which share was shown?
+A dev server on S3 takes files by stream and direct, small and so large that their work takes seconds; a few more come
+over a slow line. The storage gives 50 MB/s to each reader, as one that is far away does. One watcher sees them all.
+When all have ended, each moment of their work is looked at again, ten times a second: which share of the work's time
+was over then, and which share was shown?
 
-    python -m benchmarks.progress_accuracy [--files 206] [--json] [--plot docs/images/progress-accuracy.svg]
+    python -m benchmarks.progress_accuracy [--files 206] [--at-once 1] [--storage-rate 50] [--json] [--plot FILE]
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from benchmarks.accuracy.plot import plot
 from benchmarks.accuracy.watching import Seen, watch
 from benchmarks.mixed_files import picture, plain
 from mediafleet import AsyncClient, Upload
+from mediafleet_devserver.r2.faults import Fault, FaultKind
+from mediafleet_devserver.r2.operations import Operation
 from tests.e2e.dev_server import dev_server
 
 MIB = 1 << 20
@@ -43,17 +46,16 @@ PICTURES = {
     "TIFF": (0.5, 6, 24, 48),
 }
 """Megapixels."""
-LARGE = {"PNG": 200, "WEBP": 200, "TIFF": 220}
+LARGE = {"PNG": 118, "WEBP": 118, "TIFF": 118}
+"""As many megapixels as a picture may have."""
 PLAIN = (1 << 10, 100 << 10, MIB, 8 * MIB, 32 * MIB, 128 * MIB)
-EACH_LARGE, SLOW = 2, 4
-"""How many of each large picture, and how many files over the slow line."""
+LONG = 512 * MIB
+EACH_LARGE, EACH_LONG, SLOW = 2, 4, 4
+"""How many of each large picture, of long files, and of files over the slow line."""
 SLOW_BYTES, SLOW_RATE = 64 * MIB, 8 * MIB
-AT_ONCE = 2
 
 SETTINGS = {
     "MEDIAFLEET_TENANTS": '{"demo": {"max_upload_bytes": {"IMAGE": 4294967296}, "collection_bytes": 1099511627776}}',
-    "MEDIAFLEET_JOB_PIXELS": "250000000",
-    "MEDIAFLEET_JOB_MEMORY": str(8192 * MIB),
 }
 
 Way = Literal["stream", "direct", "slow"]
@@ -70,7 +72,7 @@ def mixed(folder: Path, count: int, large: bool) -> list[Sending]:
     """`count` uploads in random order, always the same; each file is made once and sent several times."""
     with Progress() as bars:
         wanted = [(name, each) for name, sizes in PICTURES.items() for each in sizes]
-        task = bars.add_task("making files", total=len(wanted) + len(PLAIN) + (len(LARGE) if large else 0))
+        task = bars.add_task("making files", total=len(wanted) + len(PLAIN) + (len(LARGE) + 1 if large else 0))
 
         def made(path: Path) -> Path:
             bars.advance(task)
@@ -79,6 +81,7 @@ def mixed(folder: Path, count: int, large: bool) -> list[Sending]:
         pictures = [made(picture(folder, name, megapixels)) for name, megapixels in wanted]
         others = [made(plain(folder, size)) for size in PLAIN]
         larger = [made(picture(folder, name, size)) for name, size in LARGE.items()] * EACH_LARGE if large else []
+        larger += [made(plain(folder, LONG))] * EACH_LONG if large else []
     slow = [Sending(plain(folder, SLOW_BYTES, "slow"), "slow")] * (SLOW if large else 1)
     ways: Sequence[Way] = ("stream", "direct")
     rest = count - len(larger) - len(slow)
@@ -105,7 +108,7 @@ async def _send(client: AsyncClient, sending: Sending) -> Upload:
     return await client.upload(_SlowFile(content), display_name="slow.bin", wait=True, timeout=600)
 
 
-async def run(target: str, token: str, sendings: Sequence[Sending]) -> list[Seen]:
+async def run(target: str, token: str, sendings: Sequence[Sending], at_once: int) -> list[Seen]:
     """Everything that was seen of each upload, once all have ended."""
     seen: dict[str, Seen] = {}
     waiting = list(reversed(sendings))
@@ -121,7 +124,7 @@ async def run(target: str, token: str, sendings: Sequence[Sending]) -> list[Seen
                     await _send(client, waiting.pop())
                     bars.advance(task)
 
-            await asyncio.gather(*(sender() for _ in range(AT_ONCE)))
+            await asyncio.gather(*(sender() for _ in range(at_once)))
         deadline = time.monotonic() + 30
         while not (len(seen) == len(sendings) and all(each.ended for each in seen.values())):
             assert time.monotonic() < deadline, "an end was not seen"
@@ -134,10 +137,12 @@ async def run(target: str, token: str, sendings: Sequence[Sending]) -> list[Seen
 
 @click.command()
 @click.option("--files", default=206, show_default=True, help="How many uploads.")
-@click.option("--large/--no-large", default=True, help="With pictures of 200 megapixels and more; takes 8 GB.")
+@click.option("--large/--no-large", default=True, help="With files whose work takes seconds.")
+@click.option("--at-once", default=1, show_default=True, help="Senders; each waits for its file's end.")
+@click.option("--storage-rate", default=50, show_default=True, help="MB/s in which storage gives; 0 for no limit.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 @click.option("--plot", "target", type=click.Path(path_type=Path), help="Where the drawing goes.")
-def main(files: int, large: bool, as_json: bool, target: Path | None) -> None:
+def main(files: int, large: bool, at_once: int, storage_rate: int, as_json: bool, target: Path | None) -> None:
     """Send, judge, print and draw."""
     Image.MAX_IMAGE_PIXELS = None
     with TemporaryDirectory(prefix="mediafleet-bench-") as made:
@@ -145,7 +150,15 @@ def main(files: int, large: bool, as_json: bool, target: Path | None) -> None:
         sendings = mixed(folder, files, large)
         load = os.getloadavg()[0]
         with dev_server(folder / "data", "--storage", "s3", environment=SETTINGS) as server:
-            seen = asyncio.run(run(server.gateway, server.token, sendings))
+            if storage_rate:
+                server.plan_faults(
+                    Fault(
+                        kind=FaultKind.CRAWL,
+                        operations=frozenset({Operation.GET_OBJECT}),
+                        bytes_per_second=storage_rate * 1_000_000,
+                    )
+                )
+            seen = asyncio.run(run(server.gateway, server.token, sendings, at_once))
     verdict: Verdict = judged(seen)
     if as_json:
         click.echo(json.dumps({**verdict.figures(), "load before": round(load, 1)}, indent=2))

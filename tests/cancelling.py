@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from urllib.request import Request, urlopen
 
 import boto3
 import grpc
@@ -20,7 +18,6 @@ from mediafleet import Client
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 from mediafleet_core.media_types import MediaKind
-from mediafleet_devserver.r2.endpoint import FAULTS
 from mediafleet_devserver.r2.faults import Fault, FaultKind
 from mediafleet_devserver.r2.operations import Operation
 from tests.e2e.dev_server import DevServerProcess, dev_server
@@ -96,11 +93,11 @@ class Place:
     @contextmanager
     def slow(self, operation: Operation) -> Iterator[None]:
         """Every such request to the storage is answered late."""
-        self._plan(Fault(kind=FaultKind.STALL, seconds=_STALL, operations=frozenset({operation})))
+        self.server.plan_faults(Fault(kind=FaultKind.STALL, seconds=_STALL, operations=frozenset({operation})))
         try:
             yield
         finally:
-            self._plan()
+            self.server.plan_faults()
 
     @contextmanager
     def paused(self, queue: str) -> Iterator[None]:
@@ -110,10 +107,6 @@ class Place:
             yield
         finally:
             self.admin.resume_queue(queue)
-
-    def _plan(self, *faults: Fault) -> None:
-        body = json.dumps([fault.model_dump(mode="json") for fault in faults]).encode()
-        urlopen(Request(self.server.endpoints["storage"] + FAULTS, body, method="PUT")).close()
 
     def _descendants(self) -> set[int]:
         return {pid for worker in self._workers for pid in descendants(worker)}

@@ -60,14 +60,11 @@ def looks(upload: Seen) -> Judged:
     return Judged(upload.name, end - start, found)
 
 
-def received(upload: Seen) -> Iterator[tuple[float, float, float]]:
-    """Of the receive leg: percent shown, percent by bytes, and the ETA's error as a part of the time left."""
-    queued = upload.first(UploadState.UPLOAD_STATE_QUEUED)
+def received(upload: Seen) -> Iterator[tuple[float, float]]:
+    """Of the receive leg: percent shown, and percent by bytes."""
     for shown in upload.shown:
-        if shown.state == RECEIVING and shown.bytes_total and queued:
-            left = queued - shown.at
-            error = abs(shown.eta - left) / left if shown.eta is not None else float("nan")
-            yield shown.percent, RECEIVED_PERCENT * shown.bytes_done / shown.bytes_total, error
+        if shown.state == RECEIVING and shown.bytes_total:
+            yield shown.percent, RECEIVED_PERCENT * shown.bytes_done / shown.bytes_total
 
 
 @dataclass
@@ -142,5 +139,5 @@ def judged(seen: Sequence[Seen]) -> Verdict:
         for before, after in zip(upload.shown, upload.shown[1:], strict=False)
     )
     receiving = [row for upload in seen for row in received(upload)]
-    difference = max((abs(shown - by_bytes) for shown, by_bytes, _ in receiving), default=0.0)
+    difference = max((abs(shown - by_bytes) for shown, by_bytes in receiving), default=0.0)
     return Verdict([looks(upload) for upload in seen], falls, difference, len(receiving))

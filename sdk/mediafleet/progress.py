@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mediafleet.v1.uploads_pb2 import Upload, UploadEvent, UploadState
 
-SENDING_PERCENT = 50.0
+SENDING_PERCENT = 60.0
 """Share of the way that the gateway gives to receiving; before it answers, the client counts the same way."""
 
 TERMINAL_STATES = frozenset(

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -549,6 +550,14 @@ def test_the_next_requests_fail_as_planned(
             s3.put_object(Bucket=BUCKET, Key=key, Body=b"content")
     s3.put_object(Bucket=BUCKET, Key=key, Body=b"content")
     assert requests.put(f"{url}/_faults", json=[{"kind": "418"}], timeout=10).status_code == 400
+
+
+def test_content_crawls_and_comes_whole(faulty: R2Endpoint, s3: S3Client, key: str) -> None:
+    s3.put_object(Bucket=BUCKET, Key=key, Body=bytes(range(250)) * 10)
+    faulty.faults.plan([Fault(kind=FaultKind.CRAWL, bytes_per_second=10_000)])
+    began = time.monotonic()
+    assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == bytes(range(250)) * 10
+    assert time.monotonic() - began >= 0.2  # 2,500 bytes
 
 
 def test_connections_break_before_or_after_the_work(faulty: R2Endpoint, s3: S3Client, key: str) -> None:

@@ -11,7 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from urllib.request import Request, urlopen
 
+from mediafleet_devserver.r2.endpoint import FAULTS
+from mediafleet_devserver.r2.faults import Fault
 from mediafleet_devserver.redis_server import free_port
 from tests.processes import descendants
 from tests.waiting import wait_until
@@ -53,6 +56,11 @@ class DevServerProcess:
     def output(self) -> str:
         """What it printed."""
         return self._output.read_text()
+
+    def plan_faults(self, *faults: Fault) -> None:
+        """From now on the storage of a server on S3 has these and no others."""
+        body = json.dumps([fault.model_dump(mode="json") for fault in faults]).encode()
+        urlopen(Request(self.endpoints["storage"] + FAULTS, body, method="PUT")).close()
 
     def kill(self, name: str) -> int:
         """SIGKILL a child; the pid that it had."""

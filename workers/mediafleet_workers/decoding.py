@@ -13,24 +13,26 @@ from mediafleet_workers.pipeline import PipelineJob, StepProgress
 ENTRY = f"{__name__}:run"
 
 _job = msgspec.json.Decoder(PipelineJob)
-_INTERVAL = 0.05
-"""Seconds between two reports; finer ones would only be overwritten."""
+_SHORTEST, _LONGEST, _OF_AGE = 0.01, 0.05, 0.1
+"""Seconds between two reports, at least and at most, and as a part of the job's age: a young job moves faster. Finer
+ones would only be overwritten."""
 
 
 def run(job: bytes, report: Callable[[bytes], None]) -> bytes:
     """A `PipelineJob` in, `StepProgress` on the way, a `PipelineResult` out."""
-    latest, heard = 0.0, ""
+    began, latest, heard = time.monotonic(), 0.0, ""
 
     def sparingly(step: StepProgress) -> None:
         nonlocal latest, heard
         now = time.monotonic()
-        if now - latest >= _INTERVAL or (step.step != heard and _takes_long(step)):
+        interval = min(_LONGEST, max(_SHORTEST, (now - began) * _OF_AGE))
+        if now - latest >= interval or (step.step != heard and _takes_long(step, interval)):
             latest, heard = now, step.step
             report(msgspec.json.encode(step))
 
     return msgspec.json.encode(pipeline.run(_job.decode(job), sparingly))
 
 
-def _takes_long(step: StepProgress) -> bool:
+def _takes_long(step: StepProgress, interval: float) -> bool:
     """Whether nothing may be heard for longer than usual: a decoder tells nothing while it is in C."""
-    return (step.until - step.fraction) * (step.seconds or 0.0) >= _INTERVAL
+    return (step.until - step.fraction) * (step.seconds or 0.0) >= interval

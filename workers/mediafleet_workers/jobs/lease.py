@@ -16,10 +16,10 @@ from mediafleet_workers.settings import JobSettings
 
 _log = structlog.get_logger(__name__)
 
-_SHORTEST = 0.05
+_SHORTEST = 0.02
 """Seconds until a job's first renewal: the claim gave a whole lease."""
 
-_OF_AGE = 0.2
+_OF_AGE = 0.15
 """Time between two renewals, as a part of the job's age, while that is less than the settings say."""
 
 

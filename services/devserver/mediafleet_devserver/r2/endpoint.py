@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from mediafleet_devserver.r2.archive import Archive
 from mediafleet_devserver.r2.begun import Begun
 from mediafleet_devserver.r2.contents import make_bucket, s3_application
-from mediafleet_devserver.r2.faults import Fault, FaultKind, Faults, break_connection, lie_about_etag
+from mediafleet_devserver.r2.faults import Fault, FaultKind, Faults, break_connection, crawl, lie_about_etag
 from mediafleet_devserver.r2.refusals import Refused
 from mediafleet_devserver.r2.request import S3Request
 from mediafleet_devserver.r2.rules import rules
@@ -76,6 +76,8 @@ class R2Endpoint:
             break_connection(environ)
         if fault and fault.kind is FaultKind.WRONG_ETAG:
             lie_about_etag(response)
+        if fault and fault.kind is FaultKind.CRAWL:
+            crawl(response, fault.bytes_per_second)
         return response
 
     def _obey(self, request: S3Request, environ: WSGIEnvironment) -> Response:

@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,8 @@ class FaultKind(StrEnum):
     """Does what was asked and then breaks the connection."""
     WRONG_ETAG = "wrong-etag"
     """Does what was asked and answers with an ETag that belongs to nothing."""
+    CRAWL = "crawl"
+    """Does what was asked and sends the answer's content slowly."""
 
 
 _ERRORS = {
@@ -62,6 +64,8 @@ class Fault(BaseModel):
     """Only these; none named means all."""
     seconds: float = Field(30.0, ge=0)
     """How long STALL waits."""
+    bytes_per_second: int = Field(50_000_000, ge=1)
+    """How fast CRAWL sends."""
 
     def refuse(self) -> None:
         """Called before the work. Raises the error, if it is one."""
@@ -126,3 +130,17 @@ def lie_about_etag(response: Response) -> None:
         response.headers["ETag"] = f'"{secrets.token_hex(16)}"'
     if b"<ETag>" in response.data:
         response.data = re.sub(rb"(?<=<ETag>)[^<]*", f'"{secrets.token_hex(16)}"'.encode(), response.data)
+
+
+def crawl(response: Response, bytes_per_second: int) -> None:
+    """Its content comes in pieces of at most 1 MiB, ten a second where that is less, and no faster than this."""
+    content = memoryview(response.get_data())
+    size = max(1, min(1 << 20, bytes_per_second // 10))
+
+    def pieces() -> Iterator[bytes]:
+        began = time.monotonic()
+        for start in range(0, len(content), size):
+            yield bytes(content[start : start + size])
+            time.sleep(max(0.0, began + (start + size) / bytes_per_second - time.monotonic()))
+
+    response.response = pieces()
