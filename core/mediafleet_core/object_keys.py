@@ -13,6 +13,7 @@ from mediafleet_core.identity import TenantId, UploadId
 
 ROOT = "uploads/"
 ARCHIVE = "archive/"
+IMPORTS = "imports/"
 
 
 class UploadKeys(NamedTuple):
@@ -56,6 +57,11 @@ class UploadKeys(NamedTuple):
     def rendition(self, fence: int, name: str, suffix: str) -> str:
         """One rendition of the attempt with `fence`; `suffix` with its dot."""
         return f"{self.attempt(fence)}{name}{suffix}"
+
+
+def imports(tenant: TenantId) -> str:
+    """Where the tenant's objects lie that it may import; nothing of ours is ever written, changed or deleted there."""
+    return f"{IMPORTS}{tenant}/"
 
 
 def archive(tenant: TenantId, what: str, day: date, name: str) -> str:

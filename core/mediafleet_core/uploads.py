@@ -66,10 +66,12 @@ TRANSITIONS: Mapping[str, Transition] = MappingProxyType(
 
 
 class Transfer(StrEnum):
-    """How the bytes come: through the gateway, or straight to the object storage by signed part URLs."""
+    """How the bytes come: through the gateway, straight to the object storage by signed part URLs, or from an object
+    that lies there already."""
 
     STREAM = "STREAM"
     DIRECT = "DIRECT"
+    IMPORT = "IMPORT"
 
 
 class Priority(StrEnum):
@@ -102,9 +104,13 @@ class Processing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UploadSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What the caller said at creation; never changes (caption and labels live on the record)."""
+    """What the caller said at creation; never changes (caption and labels live on the record).
+
+    `path` is where the caller had the file, within the folder or prefix that it came from; "" where it does not say.
+    """
 
     display_name: str
+    path: str = ""
     content_type: str = ""
     size_bytes: int | None = None
     checksums: Checksums = Checksums()

@@ -17,11 +17,13 @@ from mediafleet_core.identity import TenantId, UploadId, new_upload_id
 from mediafleet_core.intake import crc32c
 from mediafleet_core.intake.budget import ByteBudget
 from mediafleet_core.intake.direct import DirectUploads
+from mediafleet_core.intake.importing import Imports
+from mediafleet_core.intake.requesting import request_key
 from mediafleet_core.intake.settings import IntakeSettings
 from mediafleet_core.intake.works import Works
 from mediafleet_core.intake.writing import UNKNOWN, FinishedWriter, PartWriter, Writer
 from mediafleet_core.media_types import declared_type, kind_of
-from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, RequestKey
+from mediafleet_core.ports import JobQueue, Ledger, ObjectStore
 from mediafleet_core.progress import Progress
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import Checksums, State, Transfer, Upload, UploadSpec
@@ -54,6 +56,7 @@ class Intake:
         self._store = store
         self._works = Works(ledger, store, queue, settings, ByteBudget(settings.write_buffer_bytes), self._detached)
         self.direct = DirectUploads(self._works)
+        self.imports = Imports(self._works)
 
     async def create(
         self,
@@ -69,7 +72,7 @@ class Intake:
         Raises OBJECT_TOO_LARGE, CONTENT_TYPE_NOT_ALLOWED, QUOTA_EXCEEDED, REQUEST_ID_REUSED, BATCH_NOT_FOUND,
         BATCH_SEALED, DIRECT_UNAVAILABLE.
         """
-        request = _request("CreateUpload", request_id, spec)
+        request = request_key("CreateUpload", request_id, (spec, None))
         self._check(spec, limits)
         if validate_only:
             before = await self._ledger.check_create(tenant, spec, limits=limits, request=request)
@@ -108,7 +111,7 @@ class Intake:
             if declared.crc32c not in (None, found.crc32c) or declared.sha256 not in (None, found.sha256):
                 text = f"the CRC32C of the received bytes is {found.crc32c:08x}, their SHA-256 {found.sha256}"
                 raise MediafleetError(Reason.OBJECT_CHECKSUM_MISMATCH, text)
-        request = _request("UploadFile", request_id, spec, found.crc32c)
+        request = request_key("UploadFile", request_id, (spec, found.crc32c))
         sized = msgspec.structs.replace(spec, size_bytes=len(content))
         self._check(sized, limits)
         session = await self._ledger.create(
@@ -191,13 +194,6 @@ async def _sha256(content: bytes) -> hashlib._Hash:
     if len(content) <= _HASHED_AT_ONCE:
         return hashlib.sha256(content)
     return await asyncio.to_thread(hashlib.sha256, content)
-
-
-def _request(method: str, request_id: str, spec: UploadSpec, checksum: int | None = None) -> RequestKey | None:
-    if not request_id:
-        return None
-    asked = msgspec.json.encode((spec, checksum), order="deterministic")
-    return RequestKey(method, request_id, hashlib.sha256(asked).hexdigest())
 
 
 def _preview(tenant: TenantId, spec: UploadSpec) -> Upload:

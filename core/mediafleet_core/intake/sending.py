@@ -192,7 +192,7 @@ def content_type(upload: Upload) -> str:
 
 def metadata(upload: Upload) -> dict[str, str]:
     """The specification, for rebuilding the ledger from the bucket; without what does not fit into metadata."""
-    bare = msgspec.structs.replace(upload.spec, labels={}, caption="")
+    bare = msgspec.structs.replace(upload.spec, labels={}, caption="", path="")
     for spec in (upload.spec, bare):
         text = base64.urlsafe_b64encode(msgspec.json.encode(spec)).decode()
         if len(text) <= _MOST_METADATA:

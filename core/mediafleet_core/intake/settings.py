@@ -37,4 +37,7 @@ class IntakeSettings(SettingsPart):
     direct_part_bytes: int = Field(
         DIRECT_PART, ge=5 * MIB, le=5 << 30, description="Size of the parts of a direct upload, which S3 bounds."
     )
+    imports_at_once: int = Field(
+        8, ge=1, description="Objects that a process copies at once within the storage; each takes a connection."
+    )
     max_attempts: int = Field(3, ge=1, description="Attempts that the processing of an upload gets at most.")

@@ -110,6 +110,28 @@ class IntakeSteps(LedgerBase):
         )
         return await self._direct_session(check(reply, upload_id))
 
+    async def hold_import(
+        self,
+        upload_id: UploadId,
+        tenant: TenantId,
+        *,
+        hold: timedelta,
+        fence: int = 0,
+        committed: int = 0,
+        op: str | None = None,
+    ) -> WriteSession:
+        """Take the copying of an import, or go on with it."""
+        reply = await self._connection.run(
+            "hold_import",
+            id=upload_id,
+            tenant=tenant,
+            hold=milliseconds(hold),
+            fence=fence,
+            committed=committed,
+            op=op or new_op(),
+        )
+        return self._session(check(reply, upload_id), records.pairs(reply.record))
+
     async def record_part(
         self, upload_id: UploadId, fence: int, part: Part, *, limits: Limits, last: bool = False, op: str | None = None
     ) -> int:

@@ -17,7 +17,7 @@ _TEXTS = {
     Reason.ORIGINAL_MISSING: "no original is stored; upload the file again",
 }
 
-_WAYS = {"STREAM": "WriteUpload", "DIRECT": "SignUploadParts"}
+_WAYS = {"STREAM": "WriteUpload", "DIRECT": "SignUploadParts", "IMPORT": "ImportUpload"}
 
 
 def check(reply: Reply, upload_id: str = "") -> Reply:

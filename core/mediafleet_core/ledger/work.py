@@ -54,6 +54,7 @@ class WorkSteps(LedgerBase):
             kind=outcome.kind,
             content_type=outcome.content_type,
             sha256=outcome.checksums.sha256 or "",
+            crc32c=outcome.checksums.crc32c,
             renditions=records.to_json(outcome.renditions),
             media_info=records.to_json(outcome.media_info) if outcome.media_info else "",
             timings=outcome.timings,

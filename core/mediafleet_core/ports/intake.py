@@ -44,11 +44,12 @@ class WriteSession(NamedTuple):
 
 
 class Original(NamedTuple):
-    """A finished original: where it is, what it measures, and its content type as far as the gateway can tell."""
+    """A finished original: where it is and what it measures; checksums as far as they are known before a worker reads it.
+    """
 
     key: str
     size: int
-    crc32c: int
+    crc32c: int | None
     sha256: str | None = None
 
 
@@ -126,6 +127,22 @@ class IntakeLedger(Protocol):
         op: str | None = None,
     ) -> WriteSession:
         """Record the multipart of a direct upload, unless there is one already: the answer tells which one counts."""
+
+    async def hold_import(
+        self,
+        upload_id: UploadId,
+        tenant: TenantId,
+        *,
+        hold: timedelta,
+        fence: int = 0,
+        committed: int = 0,
+        op: str | None = None,
+    ) -> WriteSession:
+        """Take the copying of an import under a new fence, or go on with one's own `fence`, for as long as `hold`.
+
+        The answer has fence 0 where another process holds it, and once the upload is finished. `committed` bytes are
+        copied so far. Raises what `open_write` raises, and CONCURRENT_WRITER where `fence` was overtaken.
+        """
 
     async def seal(
         self, upload_id: UploadId, fence: int, parts: Sequence[Part] | None = None, *, op: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
@@ -107,6 +107,22 @@ class ObjectStore(Protocol):
     def list_multiparts(self, prefix: str) -> AsyncIterator[UnfinishedMultipart]:
         """Every unfinished multipart below `prefix`."""
 
+    async def copy(
+        self,
+        source: StoredObject,
+        key: str,
+        *,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+        copied: Callable[[int], None] = lambda size: None,
+    ) -> StoredObject:
+        """Store the content of another object under `key` too, without moving it through this process.
+
+        `source` is as it was told; `copied` hears how many bytes are there so far where that takes several steps,
+        at first 0.
+        Raises ORIGINAL_MISSING when the source is gone, SOURCE_CHANGED when it has another ETag by now.
+        """
+
     async def head(self, key: str) -> StoredObject | None:
         """What is stored under `key`, or None."""
 
@@ -116,8 +132,8 @@ class ObjectStore(Protocol):
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that do not exist are no error."""
 
-    def list(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """Every object below `prefix`, in key order."""
+    def list(self, prefix: str, *, after: str = "") -> AsyncIterator[StoredObject]:
+        """Every object below `prefix`, in key order; only those behind the key `after`, if it is given."""
 
     async def sign_url(
         self, key: str, expires_in: timedelta, *, file_name: str, content_type: str = "", as_attachment: bool = False

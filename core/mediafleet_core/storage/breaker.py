@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -98,6 +98,19 @@ class BreakerStore:
         async for unfinished in self._streamed(self._store.list_multiparts(prefix)):
             yield unfinished
 
+    async def copy(
+        self,
+        source: StoredObject,
+        key: str,
+        *,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+        copied: Callable[[int], None] = lambda size: None,
+    ) -> StoredObject:
+        """See `ObjectStore`."""
+        with self._circuit.call():
+            return await self._store.copy(source, key, content_type=content_type, metadata=metadata, copied=copied)
+
     async def head(self, key: str) -> StoredObject | None:
         """See `ObjectStore`."""
         with self._circuit.call():
@@ -112,9 +125,9 @@ class BreakerStore:
         with self._circuit.call():
             await self._store.delete(keys)
 
-    def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+    def list(self, prefix: str, *, after: str = "") -> AsyncIterator[StoredObject]:
         """See `ObjectStore`."""
-        return self._streamed(self._store.list(prefix))
+        return self._streamed(self._store.list(prefix, after=after))
 
     async def sign_url(
         self, key: str, expires_in: timedelta, *, file_name: str, content_type: str = "", as_attachment: bool = False

@@ -3,6 +3,7 @@
     objects/KEY          an object: its bytes, then a trailer with what is known of it, so that one rename commits both
     multiparts/ID/       an unfinished multipart: about.json and one file per part, named by its number and CRC32C
     tmp/                 what is being written
+    imports/TENANT/      plain files that people put there, to be imported; they are only read
 
 A file gets its name only after it and the trailer are on disk. No key may be another key's folder (`a` and `a/b`).
 """
@@ -28,10 +29,22 @@ from typing import BinaryIO, ParamSpec, TypeVar
 import msgspec
 
 from mediafleet_core.errors import MediafleetError, Reason, invalid_field
+from mediafleet_core.object_keys import IMPORTS
 from mediafleet_core.ports import Chunks, SignedPut, StoredObject, StoredPart, UnfinishedMultipart, UploadedPart
 from mediafleet_core.storage.bodies import CHUNK, crc32c_of, pieces_of
+from mediafleet_core.storage.folders import keys_below
 from mediafleet_core.storage.links import Link, LinkSigner, lifetime
-from mediafleet_core.storage.troubles import cannot_sign, corrupt, denied, missing, parts_differ, refused, unavailable
+from mediafleet_core.storage.plain_files import PlainFiles, described
+from mediafleet_core.storage.troubles import (
+    cannot_sign,
+    changed,
+    corrupt,
+    denied,
+    missing,
+    parts_differ,
+    refused,
+    unavailable,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,7 +52,7 @@ T = TypeVar("T")
 UNTYPED = "application/octet-stream"
 _COMPONENT = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._=+@-]{1,200}"
 _KEY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_KEY_RULE = "names of A-Z a-z 0-9 . _ - = + @ joined by single slashes, none of them . or .."
+_KEY_RULE = "names of A-Z a-z 0-9 . _ - = + @ joined by single slashes, none of them . or .., not below imports/"
 _MULTIPART_ID = re.compile(r"[0-9a-f]{32}")
 _END = struct.Struct(">I8s")
 _MAGIC = b"mfobject"
@@ -69,6 +82,7 @@ class LocalStore:
             with contextlib.suppress(FileNotFoundError):  # another process was done with it
                 if left.stat().st_mtime < time() - _STALE:
                     left.unlink()
+        self._imports = PlainFiles(root / "imports", IMPORTS)
         self._signer = signer
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="storage")
 
@@ -123,6 +137,18 @@ class LocalStore:
         for found in await self._run(self._unfinished, prefix):
             yield found
 
+    async def copy(
+        self,
+        source: StoredObject,
+        key: str,
+        *,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+        copied: Callable[[int], None] = lambda size: None,
+    ) -> StoredObject:
+        """See `ObjectStore`; one step within the kernel, where a file system may only share the blocks."""
+        return await self._run(self._copied, source, _about(key, content_type, metadata))
+
     async def head(self, key: str) -> StoredObject | None:
         """See `ObjectStore`."""
         return await self._run(self._described, key)
@@ -145,9 +171,9 @@ class LocalStore:
         """See `ObjectStore`."""
         await self._run(self._delete, [self._path(key) for key in keys])
 
-    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+    async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[StoredObject]:
         """See `ObjectStore`; without content types and metadata, as with S3."""
-        objects = await self._run(lambda: iter(self._below(self._objects, "", prefix)))
+        objects = await self._run(lambda: iter(self._listed(prefix, after)))
         while stored := await self._run(next, objects, None):
             yield stored
 
@@ -169,6 +195,8 @@ class LocalStore:
 
     def open(self, key: str) -> tuple[BinaryIO, StoredObject]:
         """The object, its file placed at the first of its `size` bytes. Blocks; the file is the caller's to close."""
+        if key.startswith(IMPORTS):
+            return self._imports.open(key)
         path = self._path(key)
         try:
             file = path.open("rb")
@@ -191,7 +219,7 @@ class LocalStore:
             raise unavailable("server_error", "the storage folder cannot be used") from error
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key) or len(key) > 1024:
+        if not _KEY.fullmatch(key) or len(key) > 1024 or key.startswith(IMPORTS):
             raise invalid_field("key", _KEY_RULE)
         return self._objects / key
 
@@ -236,6 +264,21 @@ class LocalStore:
                     raise
                 continue  # a delete took the empty folder away in between
             return stored
+
+    def _copied(self, source: StoredObject, about: _About) -> StoredObject:
+        file, found = self.open(source.key)
+
+        def fill(target: BinaryIO) -> str:
+            _copy(file, target, found.size)
+            unchanged = not source.key.startswith(IMPORTS) or described(source.key, file).etag == source.etag
+            if target.tell() != found.size or not unchanged:
+                raise changed(source.key)
+            return found.etag
+
+        with file:
+            if found.etag != source.etag:
+                raise changed(source.key)
+            return self._store(about, fill)
 
     def _begin(self, about: _About) -> str:
         self._path(about.key)
@@ -332,27 +375,19 @@ class LocalStore:
                 except OSError:
                     break  # not empty, or gone
 
-    def _below(self, folder: Path, base: str, prefix: str) -> Iterator[StoredObject]:
-        """Walk in key order; only into folders that can hold the prefix."""
-        try:
-            # A folder sorts as its keys do: with the slash.
-            entries = sorted((entry.name + "/" * entry.is_dir(), entry) for entry in os.scandir(folder))
-        except (FileNotFoundError, NotADirectoryError):
+    def _listed(self, prefix: str, after: str) -> Iterator[StoredObject]:
+        if prefix.startswith(IMPORTS):
+            yield from self._imports.below(prefix, after)
             return
-        for name, entry in entries:
-            key = base + name
-            if name.endswith("/"):
-                if key.startswith(prefix) or prefix.startswith(key):
-                    yield from self._below(Path(entry.path), key, prefix)
-            elif key.startswith(prefix):
-                try:
-                    file, stored = self.open(key)
-                except MediafleetError as error:
-                    if error.reason is Reason.ORIGINAL_MISSING:
-                        continue  # deleted meanwhile
-                    raise
-                file.close()
-                yield stored._replace(content_type="", metadata={})
+        for key in keys_below(self._objects, "", prefix, after, links=True):
+            try:
+                file, stored = self.open(key)
+            except MediafleetError as error:
+                if error.reason is Reason.ORIGINAL_MISSING:
+                    continue  # deleted meanwhile
+                raise
+            file.close()
+            yield stored._replace(content_type="", metadata={})
 
 
 def _about(key: str, content_type: str, metadata: Mapping[str, str] | None) -> _About:
@@ -401,22 +436,24 @@ def _joined(file: BinaryIO, key: str, folder: Path, parts: Sequence[UploadedPart
             with (folder / _part_name(part.number, part.crc32c)).open("rb") as source:
                 if part.etag != f"{part.crc32c:08x}":
                     raise parts_differ(key)
-                _copy(source, file)
+                _copy(source, file, os.fstat(source.fileno()).st_size)
         except FileNotFoundError:
             raise parts_differ(key) from None
     return etag
 
 
-def _copy(source: BinaryIO, target: BinaryIO) -> None:
+def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    """The first `size` bytes, or those that there are."""
     target.flush()
-    left = os.fstat(source.fileno()).st_size
+    done = 0
     with contextlib.suppress(AttributeError, OSError):  # not every system and file system can
-        while left and (copied := os.copy_file_range(source.fileno(), target.fileno(), left)):
-            left -= copied
+        while copied := os.copy_file_range(source.fileno(), target.fileno(), size - done, offset_src=done):
+            done += copied
     target.seek(0, os.SEEK_END)
-    if left:
-        source.seek(-left, os.SEEK_END)
-        shutil.copyfileobj(source, target, CHUNK)
+    source.seek(done)
+    while done < size and (chunk := source.read(min(CHUNK, size - done))):
+        target.write(chunk)
+        done += len(chunk)
 
 
 def _make_folders(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import timedelta
 from math import ceil
@@ -34,6 +34,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "complete_multipart": "A",
     "abort_multipart": "",
     "list_multiparts": "A",
+    "copy": "A",
     "head": "B",
     "read": "B",
     "delete": "",
@@ -138,6 +139,29 @@ class MeasuredStore:
         async for unfinished in self._streamed("list_multiparts", self._store.list_multiparts(prefix)):
             yield unfinished
 
+    async def copy(
+        self,
+        source: StoredObject,
+        key: str,
+        *,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+        copied: Callable[[int], None] = lambda size: None,
+    ) -> StoredObject:
+        """See `ObjectStore`; of several steps each is billed."""
+        steps = 0  # besides the last one, which ends it
+
+        def step(size: int) -> None:
+            nonlocal steps
+            steps += 1
+            copied(size)
+
+        with self._measured("copy"):
+            stored = await self._store.copy(source, key, content_type=content_type, metadata=metadata, copied=step)
+        if self._billable:
+            BILLABLE.labels(OPERATIONS["copy"]).inc(steps)
+        return stored
+
     async def head(self, key: str) -> StoredObject | None:
         """See `ObjectStore`."""
         with self._measured("head") as ending:
@@ -158,9 +182,9 @@ class MeasuredStore:
         with self._measured("delete"):
             await self._store.delete(keys)
 
-    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+    async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[StoredObject]:
         """See `ObjectStore`."""
-        async for stored in self._streamed("list", self._store.list(prefix)):
+        async for stored in self._streamed("list", self._store.list(prefix, after=after)):
             yield stored
 
     async def sign_url(

@@ -22,6 +22,7 @@ from mediafleet_core.ports import Chunks, SignedPut, StoredObject, StoredPart, U
 from mediafleet_core.storage.bodies import CHUNK, crc32c_of, pieces_of
 from mediafleet_core.storage.links import content_disposition, lifetime
 from mediafleet_core.storage.s3_client import make_client
+from mediafleet_core.storage.s3_copies import Copies
 from mediafleet_core.storage.s3_errors import FAILURES, answered, trouble_of
 from mediafleet_core.storage.settings import BodyDigest, StorageSettings
 from mediafleet_core.storage.signed_puts import SignedPuts
@@ -53,6 +54,7 @@ class S3Store:
         self._puts = SignedPuts(settings)
         self._threads = ThreadPoolExecutor(settings.storage_connections, thread_name_prefix="storage")
         self._on_retry = on_retry
+        self._copies = Copies(self, self._client, self._call, self._bucket, settings.storage_copy_bytes)
 
     @property
     def signs_parts(self) -> bool:
@@ -178,6 +180,22 @@ class S3Store:
                 return
             after = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
+    async def copy(
+        self,
+        source: StoredObject,
+        key: str,
+        *,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+        copied: Callable[[int], None] = lambda size: None,
+    ) -> StoredObject:
+        """See `ObjectStore`."""
+        about = {"ContentType": content_type or UNTYPED, "Metadata": _encoded(metadata)}
+        if source.size > self._copies.most:
+            return await self._copies.in_parts(source, key, about, copied)
+        etag = await self._copies.at_once(source, key, about)
+        return StoredObject(key, source.size, etag, about["ContentType"], dict(metadata or {}))
+
     async def head(self, key: str) -> StoredObject | None:
         """See `ObjectStore`."""
         try:
@@ -230,16 +248,16 @@ class S3Store:
                 if trouble.error.reason is not Reason.ORIGINAL_MISSING:
                     raise trouble.error
 
-    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+    async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[StoredObject]:
         """See `ObjectStore`; without content types and metadata, which S3 does not list."""
-        after: dict[str, Any] = {}
+        going_on: dict[str, Any] = {"StartAfter": after} if after else {}
         while True:
-            page = await self._call("", self._client.list_objects_v2, Prefix=prefix, **after)
+            page = await self._call("", self._client.list_objects_v2, Prefix=prefix, **going_on)
             for found in page.get("Contents", ()):
                 yield StoredObject(found["Key"], found["Size"], _etag(found), modified=found["LastModified"])
             if not page.get("IsTruncated"):
                 return
-            after = {"ContinuationToken": page["NextContinuationToken"]}
+            going_on = {"ContinuationToken": page["NextContinuationToken"]}
 
     async def sign_url(
         self, key: str, expires_in: timedelta, *, file_name: str, content_type: str = "", as_attachment: bool = False

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError  # type: ignore[attr-defined,unused-ignore]
 
 from mediafleet_core.errors import MediafleetError
-from mediafleet_core.storage.troubles import corrupt, denied, missing, parts_differ, refused, unavailable
+from mediafleet_core.storage.troubles import changed, corrupt, denied, missing, parts_differ, refused, unavailable
 
 FAILURES = (ClientError, BotoCoreError, ResponseParserError, HTTPError, TimeoutError)
 """What boto3 and aiohttp raise."""
@@ -67,6 +67,8 @@ def answered(code: str, status: int, key: str) -> Trouble:
         return Trouble(denied("the bucket does not exist: check R2_BUCKET_NAME"))
     if code in _MISSING:
         return Trouble(missing(key))
+    if code == "PreconditionFailed" or status == 412:
+        return Trouble(changed(key))
     if code == "InvalidPart":
         return Trouble(parts_differ(key))
     if code in {"BadDigest", "XAmzContentChecksumMismatch"}:

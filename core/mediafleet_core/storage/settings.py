@@ -51,6 +51,12 @@ class StorageSettings(SettingsPart):
         None,
         description="Certificates (PEM) that the S3 server's must descend from; unset means the usual authorities.",
     )
+    storage_copy_bytes: int = Field(
+        512 << 20,
+        ge=5 << 20,
+        le=5 << 30,
+        description="Bytes that S3 copies in one call, within MEDIAFLEET_STORAGE_TIMEOUT; larger objects in parts.",
+    )
     storage_digest: BodyDigest = Field(BodyDigest.CRC32C, description="crc32c, or md5 if the server refuses CRC32C.")
     storage_timeout: timedelta = Field(
         timedelta(seconds=30),

@@ -34,6 +34,13 @@ def parts_differ(key: str) -> MediafleetError:
     )
 
 
+def changed(key: str) -> MediafleetError:
+    """The object is not the one that was told of."""
+    return MediafleetError(
+        Reason.SOURCE_CHANGED, "the object has changed since it was looked at", metadata={"key": key}
+    )
+
+
 def cannot_sign() -> MediafleetError:
     """Bytes have to go through the gateway."""
     return MediafleetError(

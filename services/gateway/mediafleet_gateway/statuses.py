@@ -30,6 +30,8 @@ CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.UPLOAD_NOT_FOUND: StatusCode.NOT_FOUND,
         Reason.BATCH_NOT_FOUND: StatusCode.NOT_FOUND,
         Reason.RENDITION_NOT_FOUND: StatusCode.NOT_FOUND,
+        Reason.SOURCE_NOT_FOUND: StatusCode.NOT_FOUND,
+        Reason.SOURCE_CHANGED: StatusCode.FAILED_PRECONDITION,
         Reason.UPLOAD_EXPIRED: StatusCode.NOT_FOUND,
         Reason.UPLOAD_CANCELLED: StatusCode.FAILED_PRECONDITION,
         Reason.UPLOAD_TERMINAL: StatusCode.FAILED_PRECONDITION,

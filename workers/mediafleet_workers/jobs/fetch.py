@@ -49,4 +49,8 @@ async def fetch(job: Job, store: ObjectStore, path: Path) -> Checksums:
         raise ProcessingError(
             FailureCode.OBJECT_CHECKSUM_MISMATCH, f"The SHA-256 of the received bytes is {found.sha256}."
         )
+    if upload.spec.checksums.crc32c not in (None, found.crc32c):  # of an import, whose bytes nobody has seen before
+        raise ProcessingError(
+            FailureCode.OBJECT_CHECKSUM_MISMATCH, f"The CRC32C of the received bytes is {found.crc32c:08x}."
+        )
     return found

@@ -13,6 +13,7 @@ if get(r, 'kind') ~= A.kind then
 end
 set(r, 'content_type', A.content_type)
 set(r, 'sha256', A.sha256)
+if A.crc32c then set(r, 'crc32c', A.crc32c) end
 set(r, 'renditions', A.renditions)
 set(r, 'media_info', A.media_info)
 add_timings(r)

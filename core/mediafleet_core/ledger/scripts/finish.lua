@@ -9,7 +9,7 @@ reserve(r, 0)
 set(r, 'original', A.key)
 set(r, 'size', A.size)
 set(r, 'committed', A.size)
-set(r, 'crc32c', A.crc32c)
+if A.crc32c then set(r, 'crc32c', A.crc32c) end
 if A.sha256 then set(r, 'sha256', A.sha256) end
 count_original(r, A.size)
 redis.call('ZREM', P .. 'expiry', r.id)
@@ -21,6 +21,7 @@ if num(get(r, 'fence')) > 1 then
 end
 set(r, 'tail', '')
 set(r, 'flow', '')
+set(r, 'held', '')
 set(r, 'multipart_key', '')
 set(r, 'multipart_id', '')
 set(r, 'expires', '')

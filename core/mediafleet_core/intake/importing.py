@@ -1,0 +1,141 @@
+"""Imports: objects that lie in the bucket already become originals, copied within the storage."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.identity import TenantId, UploadId, new_upload_id
+from mediafleet_core.intake.copying import Copying
+from mediafleet_core.intake.requesting import request_key
+from mediafleet_core.intake.works import Works
+from mediafleet_core.media_types import declared_type, kind_of
+from mediafleet_core.object_keys import imports
+from mediafleet_core.ports import StoredObject
+from mediafleet_core.quotas import Limits
+from mediafleet_core.uploads import State, Transfer, Upload, UploadSpec
+
+PATIENCE = 5.0
+"""Seconds that a call waits for a copy, which goes on after that; the call may be made again."""
+
+_LOOK_AGAIN = 0.1
+"""Seconds between two looks at a copy that another process makes."""
+
+_MOST_BEGUN = 256
+"""Copies that wait or run in one process."""
+
+
+class Importable(NamedTuple):
+    """An object that may be imported: its key below the tenant's own prefix, size in bytes, ETag and time of change."""
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime | None
+
+
+class ImportablePage(NamedTuple):
+    """Objects in key order; the next page begins behind `next_after`, which is "" on the last one."""
+
+    objects: tuple[Importable, ...]
+    next_after: str
+
+
+class Imports:
+    """What a tenant may import, and the copies that are under way in this process."""
+
+    def __init__(self, works: Works) -> None:
+        self._works, self._ledger, self._store = works, works.ledger, works.store
+        self._places = asyncio.Semaphore(works.settings.imports_at_once)
+        self._begun: dict[UploadId, asyncio.Task[None]] = {}
+
+    async def list(self, tenant: TenantId, prefix: str, *, limit: int, after: str = "") -> ImportablePage:
+        """At most `limit` objects whose keys begin with `prefix`, behind the key `after`; no markers of folders."""
+        root, found = imports(tenant), list[Importable]()
+        listing = self._store.list(root + prefix, after=root + after if after else "")
+        async with aclosing(listing) as objects:  # type: ignore[type-var]
+            async for stored in objects:
+                if stored.key.endswith("/"):
+                    continue
+                found.append(Importable(stored.key.removeprefix(root), stored.size, stored.etag, stored.modified))
+                if len(found) == limit:
+                    return ImportablePage(tuple(found), found[-1].key)
+        return ImportablePage(tuple(found), "")
+
+    async def take(
+        self, tenant: TenantId, spec: UploadSpec, key: str, etag: str, *, limits: Limits, request_id: str = ""
+    ) -> Upload:
+        """The upload made of an object; RECEIVING where copying takes long, and the same call made again waits on.
+
+        `etag` is the object's as it was listed. Raises SOURCE_NOT_FOUND, SOURCE_CHANGED, what `Intake.create` raises,
+        and RATE_LIMITED. Where the object goes or changes while it is copied, the upload has FAILED.
+        """
+        spec = msgspec.structs.replace(spec, transfer=Transfer.IMPORT, size_bytes=None)
+        request = request_key("ImportUpload", request_id, (spec, key, etag))
+        source = StoredObject(imports(tenant) + key, 0, etag)
+        upload = None
+        if request:
+            upload = await self._ledger.check_create(tenant, spec, limits=limits, request=request)
+        if upload is None:
+            declared = declared_type(spec.content_type, spec.display_name)
+            limits.check_type(declared)
+            sized = msgspec.structs.replace(spec, size_bytes=(await self._looked_at(source)).size)
+            limits.check_size(kind_of(declared), sized.size_bytes or 0)
+            expires_in = self._works.settings.upload_expiry
+            session = await self._ledger.create(
+                new_upload_id(), tenant, sized, limits=limits, request=request, expires_in=expires_in
+            )
+            upload = session.upload
+        if upload.state is State.RECEIVING:
+            upload = await self._copied(upload, source._replace(size=upload.size_bytes or 0), limits)
+        return upload
+
+    async def close(self) -> None:
+        """Stop the copies: another process goes on with an upload when it is asked to."""
+        for task in self._begun.values():
+            task.cancel()
+        await asyncio.gather(*self._begun.values(), return_exceptions=True)
+
+    async def _looked_at(self, source: StoredObject) -> StoredObject:
+        found = await self._store.head(source.key)
+        if found is None:
+            raise MediafleetError(Reason.SOURCE_NOT_FOUND, "there is no such object to import")
+        if found.etag != source.etag:
+            raise MediafleetError(Reason.SOURCE_CHANGED, "the object has changed since it was listed")
+        return found
+
+    async def _copied(self, upload: Upload, source: StoredObject, limits: Limits) -> Upload:
+        """The upload when the copy ends, or as it is when that takes too long."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if task := self._begun.get(upload.upload_id) or await self._begin(upload, source, limits):
+                    await asyncio.shield(task)
+                while upload.state is State.RECEIVING:
+                    upload = await self._ledger.get(upload.upload_id, upload.tenant)
+                    await asyncio.sleep(_LOOK_AGAIN if upload.state is State.RECEIVING else 0)
+        except TimeoutError:
+            pass
+        return await self._ledger.get(upload.upload_id, upload.tenant)
+
+    async def _begin(self, upload: Upload, source: StoredObject, limits: Limits) -> asyncio.Task[None] | None:
+        """The copy, begun here; None where another process is at it."""
+        if len(self._begun) >= _MOST_BEGUN:
+            text = "too many imports are under way; try again after the delay"
+            raise MediafleetError(Reason.RATE_LIMITED, text, retry_after=1.0)
+        copying = Copying(self._works, upload, source, limits, self._places)
+        if not await copying.hold():
+            return None
+        task = asyncio.create_task(copying.run())
+        self._begun[upload.upload_id] = task
+        task.add_done_callback(lambda ended: self._ended(upload.upload_id, ended))
+        return task
+
+    def _ended(self, upload_id: UploadId, task: asyncio.Task[None]) -> None:
+        del self._begun[upload_id]
+        if not task.cancelled():
+            task.exception()  # for whoever still waits; where nobody does, the next call tries again
