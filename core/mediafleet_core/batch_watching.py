@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from mediafleet_core.batches import BatchChange, BatchView
 from mediafleet_core.errors import MediafleetError, Reason
-from mediafleet_core.events import Cursor, Heartbeat
+from mediafleet_core.events import Cursor, Heartbeat, Resumed
 from mediafleet_core.identity import BatchId, TenantId
 from mediafleet_core.ports import BatchLedger
 
@@ -49,12 +49,16 @@ class BatchProgressed(NamedTuple):
     view: BatchView
 
 
+BatchEvent = BatchSnapshot | BatchChanged | BatchProgressed | Heartbeat | Resumed
+"""What a watcher receives; that the watch was resumed is for the transport, and no message of its own."""
+
+
 class BatchMessage(NamedTuple):
     """One message to a watcher: where to resume behind it, and what happened."""
 
     cursor: Cursor
     time: datetime
-    event: BatchSnapshot | BatchChanged | BatchProgressed | Heartbeat
+    event: BatchEvent
 
 
 class _Reading(NamedTuple):
@@ -81,7 +85,7 @@ class BatchWatching:
     ) -> AsyncGenerator[BatchMessage, None]:
         """Follow one batch until its terminal state, which is the last message.
 
-        `after` resumes without loss or repeats; a cursor that cannot do so gives a snapshot. Raises BATCH_NOT_FOUND.
+        `after` resumes without loss or repeats, which is told first; a cursor that cannot do so gives a snapshot. Raises BATCH_NOT_FOUND.
         """
         interval = max(min_interval, LEAST_INTERVAL).total_seconds()
         look = min(interval, MOST_INTERVAL.total_seconds())
@@ -90,6 +94,7 @@ class BatchWatching:
             seen, shown = view.batch.sequence, view
             if after is not None and _continues(view, after):
                 seen = after.milliseconds
+                yield _message(view, seen, Resumed(time=_now()))
             else:
                 yield _message(view, seen, BatchSnapshot(view))
             loop = asyncio.get_running_loop()
@@ -169,7 +174,7 @@ def _moves(view: BatchView) -> tuple[object, ...]:
 def _message(
     view: BatchView,
     seen: int,
-    event: BatchSnapshot | BatchChanged | BatchProgressed | Heartbeat,
+    event: BatchEvent,
     time: datetime | None = None,
 ) -> BatchMessage:
     # A batch's cursor is the number of its latest change that the watcher has seen.

@@ -13,12 +13,14 @@
   `wait`; `get` and `list`; `update`, `cancel`, `retry`, `retry_many` and `delete`; `download_url`; `usage`;
   `fleet`, `pause_queue` and `resume_queue` for administrators.
 - `client.batches` groups uploads: `create`, `seal`, `get`, `list`, `watch`, `wait`, `cancel`, `retry` and `report`.
+- `client.imports` makes uploads of objects that lie in the bucket: `list`, `take` and `take_many`.
 - `client.notifications` tells what people should hear of: `list`, `mark_read`; and `replay_webhooks`.
 - `Upload`, `UploadEvent`, `UploadFilter`, `UploadState`, `Usage`, `Fleet`, `QueueStatus`: the data of those calls,
   messages of `mediafleet.v1`, as are `Batch`, `BatchEvent`, `BatchFilter`, `BatchReportRow`, `BatchState`.
+  `Importable` is an object to import.
   `TERMINAL_STATES` are the states in which an upload has ended, `TERMINAL_BATCH_STATES` those of a batch.
 - `UploadProgress` is what a progress callback gets, `UploadOutcome` what `upload_many` yields,
-  `RetryOutcome` what `retry_many` does.
+  `ImportOutcome` what `imports.take_many`, `RetryOutcome` what `retry_many` does.
 - `MediafleetError` is raised by every call that fails; the subclasses tell why. An upload whose processing failed
   raises nothing: it is an `Upload` with a `failure`.
 
@@ -59,11 +61,11 @@ if TYPE_CHECKING:
         Unimplemented,
         UploadExpired,
     )
-    from mediafleet.many import RetryOutcome, UploadOutcome
+    from mediafleet.many import ImportOutcome, RetryOutcome, UploadOutcome
     from mediafleet.progress import TERMINAL_STATES, UploadProgress
     from mediafleet.v1.batches_pb2 import Batch, BatchEvent, BatchFilter, BatchReportRow, BatchState
     from mediafleet.v1.fleet_pb2 import Fleet, QueueStatus
-    from mediafleet.v1.uploads_pb2 import Upload, UploadEvent, UploadFilter, UploadState
+    from mediafleet.v1.uploads_pb2 import Importable, Upload, UploadEvent, UploadFilter, UploadState
     from mediafleet.v1.usage_pb2 import Usage
 
 _HOMES = {
@@ -75,6 +77,8 @@ _HOMES = {
     "BatchState": "mediafleet.v1.batches_pb2",
     "Client": "mediafleet.client",
     "Fleet": "mediafleet.v1.fleet_pb2",
+    "ImportOutcome": "mediafleet.many",
+    "Importable": "mediafleet.v1.uploads_pb2",
     "QueueStatus": "mediafleet.v1.fleet_pb2",
     "RetryOutcome": "mediafleet.many",
     "TERMINAL_BATCH_STATES": "mediafleet.batches",
@@ -106,6 +110,8 @@ __all__ = [
     "FailedPrecondition",
     "FieldViolation",
     "Fleet",
+    "ImportOutcome",
+    "Importable",
     "Internal",
     "InvalidArgument",
     "MediafleetError",

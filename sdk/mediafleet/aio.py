@@ -18,8 +18,10 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from mediafleet.batches import AsyncBatches
 from mediafleet.errors import FailedPrecondition, MediafleetError, NotFound
 from mediafleet.gateways import Gateways, Token
+from mediafleet.imports import AsyncImports
 from mediafleet.many import AT_ONCE, RetryOutcome, UploadOutcome, each, in_parallel
 from mediafleet.notifications import AsyncNotifications
+from mediafleet.paths import path_within
 from mediafleet.progress import Callback, Report, UploadProgress, applied, is_last
 from mediafleet.resuming import NOTHING, Known, send_resuming
 from mediafleet.sending import send
@@ -47,7 +49,8 @@ class AsyncClient:
     Calls survive the loss of a connection or a gateway: they are made again, and uploads and watches go on where they
     were. `timeout` is the seconds that one try may take, and that trouble without any progress is borne, before the
     call fails. Failures raise a `MediafleetError`. Answers are the messages of `mediafleet.v1`. To be used within one
-    event loop, best as `async with AsyncClient(...) as client`. `batches` groups uploads; see `AsyncBatches`.
+    event loop, best as `async with AsyncClient(...) as client`. `batches` groups uploads, `imports`
+    takes objects of the bucket; see `AsyncBatches`, `AsyncImports`.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class AsyncClient:
         """
         self._gateways = Gateways([target, *targets] if target else targets, token, timeout, credentials)
         self.batches = AsyncBatches(self._gateways)
+        self.imports = AsyncImports(self._gateways)
         self.notifications = AsyncNotifications(self._gateways)
 
     async def __aenter__(self) -> Self:
@@ -88,6 +92,7 @@ class AsyncClient:
         source: Readable,
         *,
         display_name: str = "",
+        path: str = "",
         content_type: str = "",
         collection: str = "",
         caption: str = "",
@@ -105,8 +110,9 @@ class AsyncClient:
         `source` is a path, a binary file object, bytes, or an asynchronous iterable of bytes. Of pipes and iterables at
         most about 32 MiB are kept, until they are durable; they wait while storage is slower than they are.
 
-        `transfer` is the way of the bytes: "stream" through the gateway, "direct" to the object storage by signed URLs,
-        or "auto": direct for files above 64 MiB, where the storage can sign.
+        `path` tells people where the caller has the file. `transfer` is the way of the bytes: "stream" through the
+        gateway, "direct" to the object storage by signed URLs, or "auto": direct for files above 64 MiB, where the
+        storage can sign.
 
         With `wait` it returns the terminal upload, whatever its state. `progress` is called with `UploadProgress`, on
         the loop; what it raises ends the call. `timeout` bounds the whole, in seconds. The `request_id` of an upload
@@ -118,6 +124,7 @@ class AsyncClient:
             raise TypeError("`resume` needs a path, and no `request_id`")
         spec = pb.UploadSpec(
             display_name=display_name,
+            path=path,
             content_type=content_type,
             collection=collection,
             caption=caption,
@@ -134,6 +141,7 @@ class AsyncClient:
         sources: Iterable[Readable],
         *,
         at_once: int = AT_ONCE,
+        folder: str | os.PathLike[str] = "",
         content_type: str = "",
         collection: str = "",
         caption: str = "",
@@ -146,7 +154,7 @@ class AsyncClient:
     ) -> AsyncGenerator[UploadOutcome, None]:
         """Sends files as `upload` does, `at_once` at a time, and yields what became of each as it ends.
 
-        `sources` are taken as places become free. `progress` gets the place in `sources`, from 0, and `UploadProgress`.
+        `sources` are taken as places become free. Of those within `folder` the path in it goes along. `progress` gets the place in `sources`, from 0, and `UploadProgress`.
         A file that cannot be read or is refused is an outcome; the others go on. With `resume` and a `batch_id` the
         batch is asked first what it has, and no byte of that is read again.
         """
@@ -164,7 +172,9 @@ class AsyncClient:
         async def send_one(numbered: tuple[int, Readable]) -> UploadOutcome:
             place, source = numbered
             try:
-                upload = await self._upload(source, spec, known, partial(progress, place) if progress else None, wait)
+                own = pb.UploadSpec(path=path_within(folder, source))
+                own.MergeFrom(spec)
+                upload = await self._upload(source, own, known, partial(progress, place) if progress else None, wait)
             except (MediafleetError, OSError, FileChanged) as error:
                 return UploadOutcome(place, source, None, error)
             return UploadOutcome(place, source, upload, None)

@@ -10,6 +10,7 @@ import grpc
 from mediafleet.aio import AsyncClient
 from mediafleet.batches import AsyncBatches
 from mediafleet.gateways import Token
+from mediafleet.imports import AsyncImports
 from mediafleet.notifications import AsyncNotifications
 from mediafleet.synchronous import LoopThread, Synchronous, call, stream
 
@@ -26,6 +27,14 @@ class Batches(Synchronous[AsyncBatches]):
     cancel = call(AsyncBatches.cancel)
     retry = call(AsyncBatches.retry)
     report = stream(AsyncBatches.report)
+
+
+class Imports(Synchronous[AsyncImports]):
+    """`client.imports`; see `AsyncImports`, which has the same methods."""
+
+    list = stream(AsyncImports.list)
+    take = call(AsyncImports.take)
+    take_many = stream(AsyncImports.take_many)
 
 
 class Notifications(Synchronous[AsyncNotifications]):
@@ -61,6 +70,7 @@ class Client(Synchronous[AsyncClient]):
         client = AsyncClient(target, targets=targets, token=token, timeout=timeout, credentials=credentials)
         super().__init__(client, LoopThread())
         self.batches = Batches(client.batches, self._thread)
+        self.imports = Imports(client.imports, self._thread)
         self.notifications = Notifications(client.notifications, self._thread)
 
     def __enter__(self) -> Self:

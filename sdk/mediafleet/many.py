@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from mediafleet.errors import FailedPrecondition, MediafleetError, NotFound
 from mediafleet.sources import FileChanged, Readable
-from mediafleet.v1.uploads_pb2 import Upload
+from mediafleet.v1.uploads_pb2 import Importable, Upload
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,6 +24,15 @@ class UploadOutcome(NamedTuple):
     source: Readable
     upload: Upload | None
     error: MediafleetError | OSError | FileChanged | None
+
+
+class ImportOutcome(NamedTuple):
+    """What became of the object at `place`, from 0: its `upload`, or the `error` for which there is none."""
+
+    place: int
+    source: Importable
+    upload: Upload | None
+    error: MediafleetError | None
 
 
 class RetryOutcome(NamedTuple):

@@ -6,7 +6,7 @@ import asyncio
 import os
 import platform
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 
 from mediafleet.errors import MediafleetError
@@ -22,7 +22,7 @@ _LOST = frozenset(
 )
 _LOST_IN_BATCH = frozenset({UploadState.UPLOAD_STATE_EXPIRED})
 """A batch keeps its books: what failed is its member, and comes back by a retry of the batch."""
-_OTHERS = frozenset({"UPLOAD_NOT_FOUND", "REQUEST_ID_REUSED"})
+OTHERS = frozenset({"UPLOAD_NOT_FOUND", "REQUEST_ID_REUSED"})
 """Reasons that tell of an earlier request for an upload that was deleted, or for other bytes."""
 
 
@@ -40,7 +40,7 @@ async def send_resuming(
     An earlier upload that failed, was cancelled, expired or was deleted, or that holds other bytes, is left alone; in a
     batch those that failed or were cancelled have arrived. Of what is `known` to have arrived no byte is read.
     """
-    lost = _LOST_IN_BATCH if spec.batch_id else _LOST
+    lost = lost_states(spec.batch_id)
     for request_id in request_ids(path, spec):
         if request_id in known:
             upload = Upload.FromString(known[request_id])
@@ -52,7 +52,7 @@ async def send_resuming(
         try:
             upload = await send(gateways, source, spec, request_id, report)
         except MediafleetError as error:
-            if error.reason in _OTHERS:
+            if error.reason in OTHERS:
                 continue
             raise
         if upload.state in lost:
@@ -60,6 +60,11 @@ async def send_resuming(
         if upload.checksums.sha256 in (b"", await asyncio.to_thread(source.sha256)):
             return upload
     raise AssertionError("request ids never end")
+
+
+def lost_states(batch_id: str) -> Set[UploadState.ValueType]:
+    """States of an earlier upload that is not gone on with, within this batch, or outside of any."""
+    return _LOST_IN_BATCH if batch_id else _LOST
 
 
 def request_ids(path: Path, spec: UploadSpec) -> Iterator[str]:

@@ -111,16 +111,20 @@ class Imports:
 
     async def _copied(self, upload: Upload, source: StoredObject, limits: Limits) -> Upload:
         """The upload when the copy ends, or as it is when that takes too long."""
+        upload_id, tenant = upload.upload_id, upload.tenant
         try:
             async with asyncio.timeout(PATIENCE):
-                if task := self._begun.get(upload.upload_id) or await self._begin(upload, source, limits):
+                if task := self._begun.get(upload_id) or await self._begin(upload, source, limits):
                     await asyncio.shield(task)
-                while upload.state is State.RECEIVING:
-                    upload = await self._ledger.get(upload.upload_id, upload.tenant)
-                    await asyncio.sleep(_LOOK_AGAIN if upload.state is State.RECEIVING else 0)
+                while (upload := await self._ledger.get(upload_id, tenant)).state is State.RECEIVING:
+                    await asyncio.sleep(_LOOK_AGAIN)
+                return upload
         except TimeoutError:
             pass
-        return await self._ledger.get(upload.upload_id, upload.tenant)
+        except MediafleetError as error:
+            if error.reason is not Reason.CONCURRENT_WRITER:  # another process was faster
+                raise
+        return await self._ledger.get(upload_id, tenant)
 
     async def _begin(self, upload: Upload, source: StoredObject, limits: Limits) -> asyncio.Task[None] | None:
         """The copy, begun here; None where another process is at it."""

@@ -34,11 +34,15 @@ R = TypeVar("R")
 
 
 class Connection(NamedTuple):
-    """Gateways to try in turn, the bearer token (empty for none) and the patience in seconds."""
+    """Gateways to try in turn, the bearer token (empty for none) and the patience in seconds.
+
+    Where no gateway is known, `absent` says so to whoever asks for a client.
+    """
 
     targets: list[str]
     token: str
     timeout: float
+    absent: str = ""
 
     def __repr__(self) -> str:
         return f"Connection({self.targets})"
@@ -47,6 +51,7 @@ class Connection(NamedTuple):
         """The synchronous client."""
         from mediafleet.client import Client
 
+        self._check()
         tell_of_trouble(self.timeout)
         return Client(targets=self.targets, token=self.token, timeout=self.timeout)
 
@@ -54,8 +59,13 @@ class Connection(NamedTuple):
         """The asynchronous client."""
         from mediafleet.aio import AsyncClient
 
+        self._check()
         tell_of_trouble(self.timeout)
         return AsyncClient(targets=self.targets, token=self.token, timeout=self.timeout)
+
+    def _check(self) -> None:
+        if self.absent:
+            raise click.UsageError(self.absent)
 
 
 def endpoints(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
@@ -136,14 +146,15 @@ def resolve(named: Sequence[str], token: str | None, endpoints_file: Path | None
         targets, own_token = [], ""
     if named and not set(named) <= set(targets):
         own_token = ""
+    absent = ""
     if not named and not targets:
-        if endpoints_file:
-            raise click.UsageError(f"there is no file {endpoints_file}; is `mediafleet dev` running?")
-        raise click.UsageError(
-            "no dev server runs in this folder: start `make run` or `mediafleet dev`; "
+        absent = (
+            f"there is no file {endpoints_file}; is `mediafleet dev` running?"
+            if endpoints_file
+            else "no dev server runs in this folder: start `make run` or `mediafleet dev`; "
             "for any other gateway pass --endpoint or set MEDIAFLEET_ENDPOINT"
         )
-    return Connection(list(named) or targets, token or own_token, timeout)
+    return Connection(list(named) or targets, token or own_token, timeout, absent)
 
 
 def _dev_server(file: Path) -> tuple[list[str], str]:

@@ -28,6 +28,8 @@ NEXT_STEPS = {
     "BATCH_TERMINAL": "`mediafleet batch show` shows how it ended",
     "BATCH_NOT_FINISHED": "`mediafleet batch watch` follows it to its end",
     "RENDITION_NOT_FOUND": "`mediafleet status` names the renditions",
+    "SOURCE_NOT_FOUND": "look for it below imports/ in the bucket",
+    "SOURCE_CHANGED": "run the command again, which takes it as it is now",
     "QUOTA_EXCEEDED": "delete what is no longer needed, or ask for more; `mediafleet usage` shows what is stored",
     "CONCURRENT_WRITER": "let the other client finish",
     "REQUEST_ID_REUSED": "use another request id for other content",

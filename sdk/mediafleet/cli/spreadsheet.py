@@ -35,6 +35,7 @@ UPLOAD_COLUMNS = (
     "create_time",
     "start_time",
     "finish_time",
+    "path",
 )
 """In this order; columns to come stand behind them."""
 
@@ -71,6 +72,7 @@ def upload_row(upload: Upload) -> Sequence[str]:
             time_cell(getattr(upload, name)) if upload.HasField(name) else ""
             for name in ("create_time", "start_time", "finish_time")
         ),
+        upload.path,
     )
 
 

@@ -24,6 +24,7 @@ METHOD_LIMITS: Mapping[str, int] = MappingProxyType(
             "CreateUpload",
             "SignUploadParts",
             "CompleteDirectUpload",
+            "ImportUpload",
             "UpdateUpload",
             "RetryUpload",
             "CancelUpload",

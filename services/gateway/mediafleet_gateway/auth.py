@@ -56,7 +56,7 @@ _SCOPES: Mapping[str, Mapping[Scope, str]] = {
     "mediafleet.v1.UploadService": {
         Scope.UPLOAD: (
             "CreateUpload WriteUpload UploadFile QueryWriteStatus SignUploadParts CompleteDirectUpload"
-            " UpdateUpload RetryUpload"
+            " ListImportables ImportUpload UpdateUpload RetryUpload"
         ),
         Scope.READ: "GetUpload ListUploads WatchUpload WatchUploads CreateDownloadUrl",
         Scope.CANCEL: "CancelUpload DeleteUpload",

@@ -11,6 +11,7 @@ from mediafleet.v1.batches_pb2_grpc import BatchServiceServicer
 from mediafleet_core.batch_watching import BatchWatching
 from mediafleet_core.batches import BatchSpec
 from mediafleet_core.batching import Batching
+from mediafleet_core.events import Resumed
 from mediafleet_core.identity import BatchId
 from mediafleet_core.ports import BatchFilter, BatchLedger
 from mediafleet_gateway import paging, requests
@@ -24,6 +25,7 @@ from mediafleet_gateway.convert_batches import (
 )
 from mediafleet_gateway.interceptors.around import Context
 from mediafleet_gateway.validation import MAX_DISPLAY_NAME, MAX_REASON, Fields
+from mediafleet_gateway.watches import RESUMED
 
 MOST_ITEMS = 1 << 40
 _DEFAULT_INTERVAL = timedelta(milliseconds=500)
@@ -89,6 +91,9 @@ class BatchService(BatchServiceServicer):
         )
         async with aclosing(messages) as stream:
             async for message in stream:
+                if isinstance(message.event, Resumed):
+                    await context.send_initial_metadata(RESUMED)
+                    continue
                 yield batch_event_to_proto(message, batch_id, self._heartbeat)
 
     async def CancelBatch(self, request: pb.CancelBatchRequest, context: Context) -> pb.CancelBatchResponse:

@@ -25,6 +25,7 @@ from mediafleet_gateway.direct import Direct
 from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.fleet import FleetService
 from mediafleet_gateway.gateway import Gateway
+from mediafleet_gateway.imports import ImportMethods
 from mediafleet_gateway.notifications import NotificationService
 from mediafleet_gateway.server import Servicers, make_server
 from mediafleet_gateway.settings import GatewaySettings
@@ -56,7 +57,7 @@ class Settings(NamedTuple):
         )
 
 
-class UploadService(Writes, Direct, Uploads, Watches):
+class UploadService(Writes, Direct, ImportMethods, Uploads, Watches):
     """UploadService, put together from its groups of methods."""
 
     def __init__(
@@ -73,6 +74,7 @@ class UploadService(Writes, Direct, Uploads, Watches):
         """Each group gets what it needs."""
         Writes.__init__(self, intake, settings.gateway.limits_of, admission, drain)
         Direct.__init__(self, intake.direct, settings.gateway.limits_of)
+        ImportMethods.__init__(self, intake.imports, settings.gateway.limits_of)
         Uploads.__init__(self, ledger, store, lifecycle)
         Watches.__init__(self, watching, Wire(ledger, settings.gateway.watch_heartbeat), drain)
 
@@ -94,6 +96,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
         resources.push_async_callback(queue.close)
         intake = Intake(ledger, store, queue, settings.intake)
         resources.push_async_callback(intake.settled)
+        resources.push_async_callback(intake.imports.close)
         lifecycle = Lifecycle(ledger, store, queue, max_attempts=settings.intake.max_attempts)
         resources.push_async_callback(lifecycle.settled)
         batching = Batching(ledger, queue, max_attempts=settings.intake.max_attempts)

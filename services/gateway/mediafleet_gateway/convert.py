@@ -91,6 +91,7 @@ def upload_to_proto(upload: Upload) -> pb.Upload:
         processing=_processing(spec.processing),
         stage_timings=map(_timing, upload.timings),
         request_id=upload.request_id,
+        path=spec.path,
     )
 
 

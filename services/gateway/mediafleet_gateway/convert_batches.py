@@ -85,6 +85,7 @@ def row_to_proto(batch_id: str, member: Member) -> pb.BatchReportRow:
         attempt=upload.attempt,
         renditions=upload.renditions,
         labels=upload.labels,
+        path=upload.path,
     )
     for name in ("checksums", "failure", "media_info", "create_time", "start_time", "finish_time"):
         if upload.HasField(name):
@@ -106,6 +107,7 @@ def _progress(batch: Batch, running: tuple[Upload, ...]) -> pb.BatchProgress:
                 upload_id=upload.upload_id,
                 display_name=upload.spec.display_name,
                 progress=progress_to_proto(upload.progress),
+                path=upload.spec.path,
             )
             for upload in running
         ],

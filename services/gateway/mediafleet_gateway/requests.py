@@ -13,7 +13,7 @@ from mediafleet_core.ports import UploadFilter
 from mediafleet_core.processing import picture_sizes
 from mediafleet_core.uploads import Checksums, Priority, Processing, ProcessingStep, Transfer, UploadSpec
 from mediafleet_gateway.convert import KINDS, PRIORITIES, STATES, TRANSFERS
-from mediafleet_gateway.validation import MAX_DISPLAY_NAME, MAX_REQUEST_ID, Fields
+from mediafleet_gateway.validation import MAX_DISPLAY_NAME, MAX_PATH, MAX_REQUEST_ID, Fields
 
 MAX_SIZE = 1 << 43
 """Bytes; more than any limit allows, so that arithmetic on sizes stays exact everywhere."""
@@ -24,7 +24,9 @@ _LONGEST_INTERVAL = timedelta(seconds=60)
 
 _STATES = {number: state for state, number in STATES.items()}
 _KINDS = {number: kind for kind, number in KINDS.items()}
-_TRANSFERS = {pb.TRANSFER_UNSPECIFIED: Transfer.STREAM} | {number: way for way, number in TRANSFERS.items()}
+_TRANSFERS = {pb.TRANSFER_UNSPECIFIED: Transfer.STREAM} | {
+    number: way for way, number in TRANSFERS.items() if way is not Transfer.IMPORT
+}
 _PRIORITIES = {pb.PRIORITY_UNSPECIFIED: Priority.NORMAL} | {number: rank for rank, number in PRIORITIES.items()}
 
 
@@ -56,6 +58,7 @@ def spec_from_proto(message: pb.UploadSpec, field: str = "spec") -> UploadSpec:
     """What the caller says of a file; violations are named below `field`. Raises FIELD_INVALID."""
     fields = Fields()
     fields.display_name(f"{field}.display_name", message.display_name)
+    fields.line(f"{field}.path", message.path, MAX_PATH)
     fields.media_type(f"{field}.content_type", message.content_type)
     fields.require(0 <= message.size_bytes <= MAX_SIZE, f"{field}.size_bytes", f"must be 0 to {MAX_SIZE}")
     if message.collection:
@@ -72,6 +75,7 @@ def spec_from_proto(message: pb.UploadSpec, field: str = "spec") -> UploadSpec:
     picture_sizes(processing, field=f"{field}.processing")
     return UploadSpec(
         display_name=message.display_name,
+        path=message.path,
         content_type=message.content_type,
         size_bytes=message.size_bytes if message.HasField("size_bytes") else None,
         checksums=checksums,

@@ -14,6 +14,7 @@ from mediafleet_core.errors import FieldViolation, MediafleetError, Reason
 from mediafleet_core.identity import is_name
 
 MAX_DISPLAY_NAME = 255
+MAX_PATH = 1_024
 MAX_CAPTION = 2_000
 MAX_LABELS = 64
 MAX_LABEL_VALUE = 255

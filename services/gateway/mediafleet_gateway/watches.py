@@ -17,7 +17,8 @@ from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.interceptors.around import Context
 from mediafleet_gateway.wire import Wire
 
-_RESUMED = (("mediafleet-watch", "resumed"),)
+RESUMED = (("mediafleet-watch", "resumed"),)
+"""Header of a watch that goes on behind the cursor that it was given."""
 
 
 class Watches(UploadServiceServicer):
@@ -62,7 +63,7 @@ class Watches(UploadServiceServicer):
                         metrics.WATCH_RESUMES.labels(outcome).inc()
                     if isinstance(message.event, Resumed):
                         # The client learns that it is served, though there may be nothing to tell for long.
-                        await context.send_initial_metadata(_RESUMED)
+                        await context.send_initial_metadata(RESUMED)
                         continue
                     if isinstance(message.event, StateChanged):
                         metrics.WATCH_LAG.observe(_age(message.event.time))

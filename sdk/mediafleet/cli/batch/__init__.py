@@ -1,16 +1,17 @@
-"""`mediafleet batch`: folders as one piece of work."""
+"""`mediafleet batch`: folders, and prefixes of the bucket, as one piece of work."""
 
 from __future__ import annotations
 
 import click
 
-from mediafleet.cli.batch import commands, create, report
+from mediafleet.cli.batch import commands, create, importing, report
 
 batch = click.Group(
     "batch",
     help="Send whole folders and follow, cancel, retry or report them as one.",
     commands=[
         create.create,
+        importing.import_,
         commands.list_batches,
         commands.show,
         commands.watch,

@@ -114,4 +114,4 @@ def _bar(done: float, total: float) -> ProgressBar:
 def _line(item: RunningItem) -> Text:
     progress = item.progress
     doing = plain(" ".join(filter(None, (progress.stage, progress.step))))
-    return Text(f"  {progress.percent:3.0f} %  {plain(item.display_name)}  {doing}", overflow="ellipsis", no_wrap=True)
+    return Text(f"  {progress.percent:3.0f} %  {plain(item.path or item.display_name)}  {doing}", overflow="ellipsis", no_wrap=True)

@@ -36,6 +36,7 @@ COLUMNS = (
     "create_time",
     "start_time",
     "finish_time",
+    "path",
 )
 """Of the CSV; new ones come at the end."""
 
@@ -75,11 +76,18 @@ def _written(output: Path | None) -> Iterator[IO[str]]:
     output = output.resolve()
     part = output.with_name(f".{uuid4().hex}.part")  # of this process alone
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with _opened(part, output) as file:
             yield file
         part.replace(output)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _opened(part: Path, output: Path) -> IO[str]:
+    try:
+        return part.open("w", encoding="utf-8", newline="")
+    except OSError as error:  # told of the file that was asked for
+        raise OSError(error.errno, error.strerror, str(output)) from error
 
 
 def _jsonl(rows: Iterator[BatchReportRow], file: IO[str]) -> None:
@@ -115,4 +123,5 @@ def cells(row: BatchReportRow) -> tuple[str, ...]:
             time_cell(getattr(row, name)) if row.HasField(name) else ""
             for name in ("create_time", "start_time", "finish_time")
         ),
+        row.path,
     )

@@ -16,6 +16,10 @@ TYPES = ("image", "audio", "video", "document", "other")
 _BY_NAME = mimetypes.MimeTypes()
 
 
+MEDIA_TYPES = frozenset(media_type for known in _BY_NAME.types_map for media_type in known.values())
+"""Those that a name can tell."""
+
+
 class Choice(NamedTuple):
     """Which files are meant. Each given part must hold; none at all means every file.
 

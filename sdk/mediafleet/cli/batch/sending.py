@@ -1,97 +1,114 @@
-"""The sending leg of `mediafleet batch create`: which batch a folder is, and its files on their way into it."""
+"""A folder that becomes a batch: which batch it is, and its files on their way into it."""
 
 from __future__ import annotations
 
 import os
 import platform
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
 from mediafleet.aio import AsyncClient, Transfer
 from mediafleet.cli.batch.bars import BatchBars, Leg
+from mediafleet.cli.batch.options import About
 from mediafleet.cli.batch.scanning import Choice, Found
 from mediafleet.cli.failures import Refusal
 from mediafleet.errors import MediafleetError, PermissionDenied, Unauthenticated
+from mediafleet.paths import path_within
 from mediafleet.progress import UploadProgress
 from mediafleet.v1.batches_pb2 import Batch
 
-_NAMESPACE = uuid.UUID("5b0c6b1e-2f43-4a55-9a3d-0d1f6c1b7e52")
+NAMESPACE = uuid.UUID("5b0c6b1e-2f43-4a55-9a3d-0d1f6c1b7e52")
+"""Of the request ids of batches that this command line opens."""
 
 
-async def opened(
-    client: AsyncClient,
-    folder: Path,
-    choice: Choice,
-    count: int,
-    *,
-    name: str,
-    collection: str,
-    labels: Mapping[str, str],
-    transfer: Transfer,
-) -> Batch:
-    """The batch of this folder, name and options, from this machine; an earlier process may have opened it.
+class FolderMaking:
+    """See `Making`."""
 
-    `folder` is absolute and without symbolic links.
-    """
-    name = name or os.fsencode(folder.name).decode(errors="replace")
-    options = [str([*map(sorted, choice)]), collection, str(sorted(labels.items())), transfer]
-    place = os.fsencode(folder).decode(errors="backslashreplace")
-    identity = "\0".join([platform.node(), place, name, *options])
-    return await client.batches.create(
-        name,
-        collection=collection,
-        labels=labels,
-        expected_items=count,
-        request_id=str(uuid.uuid5(_NAMESPACE, identity)),
-    )
+    origin = "folder"
+
+    def __init__(self, folder: Path, files: Sequence[Found], choice: Choice, about: About, transfer: Transfer) -> None:
+        """`folder` is absolute and without symbolic links, `files` are those within it."""
+        self.count, self.bytes = len(files), sum(file.size for file in files)
+        self._folder, self._files, self._choice, self._about = folder, files, choice, about
+        self._transfer: Transfer = transfer
+
+    async def opened(self, client: AsyncClient) -> Batch:
+        """See `Making`: of this folder, name and options, from this machine."""
+        about = self._about
+        name = about.name or os.fsencode(self._folder.name).decode(errors="replace")
+        place = os.fsencode(self._folder).decode(errors="backslashreplace")
+        identity = [platform.node(), place, name, *identifying(self._choice, about), self._transfer]
+        return await client.batches.create(
+            name,
+            collection=about.collection,
+            labels=about.labels,
+            expected_items=self.count,
+            request_id=str(uuid.uuid5(NAMESPACE, "\0".join(identity))),
+        )
+
+    async def send(
+        self, client: AsyncClient, batch_id: str, bars: BatchBars
+    ) -> AsyncGenerator[tuple[str, Refusal], None]:
+        """See `Making`."""
+        leg = SentSoFar(bars, self.count, self.bytes)
+
+        def progressed(place: int, progress: UploadProgress) -> None:
+            leg.moved(place, progress.bytes_sent)
+
+        outcomes = client.upload_many(
+            (file.path for file in self._files),
+            folder=self._folder,
+            collection=self._about.collection,
+            labels=self._about.labels,
+            batch_id=batch_id,
+            transfer=self._transfer,
+            resume=True,
+            progress=progressed,
+        )
+        async with aclosing(outcomes):
+            async for place, _, _, error in outcomes:
+                file = self._files[place]
+                leg.ended(place, file.size)
+                if error is not None:
+                    raise_what_concerns_all(error)
+                    yield path_within(self._folder, file.path), error
 
 
-async def send(
-    client: AsyncClient,
-    files: Sequence[Found],
-    batch_id: str,
-    bars: BatchBars,
-    *,
-    collection: str,
-    labels: Mapping[str, str],
-    transfer: Transfer,
-    name: str = "",
-) -> AsyncGenerator[tuple[str, Refusal], None]:
-    """Sends what has not arrived, and yields the name of each file that was not taken, with the reason.
+class SentSoFar:
+    """The first leg of the bars: files and bytes that have arrived, and those on their way."""
 
-    Raises what would befall the files behind it as well.
-    """
-    total = sum(file.size for file in files)
-    on_the_way: dict[int, int] = {}
-    done, done_bytes = 0, 0
+    def __init__(self, bars: BatchBars, files: int, size: int) -> None:
+        """So many are expected."""
+        self._bars, self._files, self._bytes = bars, files, size
+        self._done = self._done_bytes = 0
+        self._on_the_way: dict[int, int] = {}
 
-    def tell() -> None:
-        bars.sent(Leg(done, len(files), done_bytes + sum(on_the_way.values()), total))
+    def moved(self, place: int, size: int) -> None:
+        """So much of a file is there."""
+        self._on_the_way[place] = size
+        self._tell()
 
-    def progressed(place: int, progress: UploadProgress) -> None:
-        on_the_way[place] = progress.bytes_sent
-        tell()
+    def ended(self, place: int, size: int) -> None:
+        """A file of this size is there, or will not be."""
+        self._on_the_way.pop(place, None)
+        self._done, self._done_bytes = self._done + 1, self._done_bytes + size
+        self._tell()
 
-    outcomes = client.upload_many(
-        (file.path for file in files),
-        collection=collection,
-        labels=labels,
-        batch_id=batch_id,
-        transfer=transfer,
-        resume=True,
-        progress=progressed,
-    )
-    async with aclosing(outcomes):
-        async for place, _, _, error in outcomes:
-            on_the_way.pop(place, None)
-            done, done_bytes = done + 1, done_bytes + files[place].size
-            tell()
-            if error is None:
-                continue
-            if isinstance(error, Unauthenticated | PermissionDenied):
-                raise error
-            if isinstance(error, MediafleetError) and error.transient:
-                raise error
-            yield files[place].path.name, error
+    def _tell(self) -> None:
+        there = self._done_bytes + sum(self._on_the_way.values())
+        self._bars.sent(Leg(self._done, self._files, there, self._bytes))
+
+
+def identifying(choice: Choice, about: About) -> tuple[str, ...]:
+    """The options that make another batch of the same files."""
+    return str([*map(sorted, choice)]), about.collection, str(sorted(about.labels.items()))
+
+
+def raise_what_concerns_all(error: Refusal) -> None:
+    """Raises what every further file would meet, too."""
+    if isinstance(error, Unauthenticated | PermissionDenied) or (
+        isinstance(error, MediafleetError) and error.transient
+    ):
+        raise error
