@@ -18,6 +18,7 @@ from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.intake.crc32c import checksum
 from mediafleet_core.storage import Backend, StorageSettings
 from mediafleet_devserver.r2 import R2Endpoint, R2Settings, serving
+from mediafleet_devserver.r2.contents import backend
 from mediafleet_devserver.r2.faults import Fault
 from mediafleet_devserver.r2.operations import Operation
 from mediafleet_devserver.r2.request import S3Request
@@ -49,6 +50,12 @@ class Bucket(R2Endpoint):
         if request.operation is Operation.UPLOAD_PART:
             self.parts.append(int(request.parameters["partNumber"]))
         return super().__call__(environ, start_response)
+
+    def clear(self) -> None:
+        """No object and no multipart any more."""
+        held = backend().buckets[self.name]
+        held.keys.clear()
+        held.multiparts.clear()
 
     def plan(self, *faults: Fault) -> None:
         """From now on these troubles and no others."""

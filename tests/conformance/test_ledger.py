@@ -177,6 +177,32 @@ async def test_bytes_come_in_the_way_that_was_declared(ledger: RedisLedger) -> N
     assert (await refused(ledger.open_direct(direct.upload_id, BOB))).reason is Reason.UPLOAD_NOT_FOUND
 
 
+async def test_an_import_is_held_by_one_at_a_time(ledger: RedisLedger) -> None:
+    spec = UploadSpec(display_name="a.jpg", size_bytes=1000, transfer=Transfer.IMPORT)
+    upload = await created(ledger, spec)
+    short, long = timedelta(milliseconds=1), timedelta(minutes=1)
+    first = await ledger.hold_import(upload.upload_id, ANN, hold=short)
+    assert first.fence == 1
+
+    async def taken_over() -> int:
+        return (await ledger.hold_import(upload.upload_id, ANN, hold=long)).fence
+
+    assert await eventually(taken_over) == 2
+    assert await taken_over() == 0  # held
+    error = await refused(ledger.hold_import(upload.upload_id, ANN, hold=long, fence=1))
+    assert error.reason is Reason.CONCURRENT_WRITER
+    going_on = await ledger.hold_import(upload.upload_id, ANN, hold=NOW, fence=2, committed=500)
+    assert (going_on.fence, going_on.upload.committed_size) == (2, 500)
+    assert (await ledger.get(upload.upload_id)).progress.percent == RECEIVED_PERCENT / 2
+    assert await taken_over() == 3  # let go
+    for call in (ledger.open_write(upload.upload_id, ANN, 0), ledger.open_direct(upload.upload_id, ANN)):
+        assert (await refused(call)).metadata == {"transfer": "IMPORT"}
+    done = await finished(ledger, upload, 3)
+    assert (done.state, done.committed_size) == (State.QUEUED, 1000)
+    assert await taken_over() == 0
+    assert (await refused(ledger.hold_import(upload.upload_id, BOB, hold=long))).reason is Reason.UPLOAD_NOT_FOUND
+
+
 async def test_an_unknown_size_reserves_part_by_part(ledger: RedisLedger) -> None:
     upload = await created(ledger, UploadSpec(display_name="a.bin"))
     limits = Limits(tenant_bytes=12 * MIB)

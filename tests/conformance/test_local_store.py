@@ -179,3 +179,34 @@ def test_the_file_server_names_the_missing_setting() -> None:
     assert ended.returncode == 2
     assert b"MEDIAFLEET_STORAGE_DIR" in ended.stderr
     assert b"Traceback" not in ended.stderr
+
+
+async def test_plain_files_are_read_as_objects_and_never_changed(folder_store: ObjectStore, tmp_path: Path) -> None:
+    imports = tmp_path / "imports" / "ann"
+    (imports / "deep").mkdir(parents=True)
+    for name in ("b c.jpg", "deep/Süd.png", "deep/a"):
+        (imports / name).write_bytes(name.encode())
+    (imports / os.fsdecode(b"caf\xe9")).write_bytes(b"no text")
+    (imports / "link").symlink_to(imports / "deep")
+    (imports / "up").symlink_to(tmp_path)
+    os.mkfifo(imports / "pipe")
+    listed = [stored async for stored in folder_store.list("imports/ann/")]
+    names = ["b c.jpg", "caf\N{REPLACEMENT CHARACTER}", "deep/Süd.png", "deep/a"]
+    assert [stored.key.removeprefix("imports/ann/") for stored in listed] == sorted(names)
+    source = next(stored for stored in listed if stored.key.endswith("deep/a"))
+    assert source.size == 6
+    assert await folder_store.head(source.key) == source
+    await folder_store.copy(source, "uploads/ann/1/o/1", content_type="text/plain")
+    assert b"".join([chunk async for chunk in folder_store.read("uploads/ann/1/o/1")]) == b"deep/a"
+    (imports / "deep" / "a").write_bytes(b"deep/b")
+    with pytest.raises(MediafleetError) as changed:
+        await folder_store.copy(source, "uploads/ann/2/o/1")
+    assert changed.value.reason is Reason.SOURCE_CHANGED
+    for key in ("link/a", "up/objects/uploads/ann/1/o/1", "../ann/deep/a", "pipe", "deep", "n" * 300, "a\0b"):
+        assert await folder_store.head(f"imports/ann/{key}") is None
+    for refused in (folder_store.put(source.key, [b""], crc32c=0), folder_store.delete([source.key])):
+        with pytest.raises(MediafleetError) as kept:
+            await refused
+        assert kept.value.reason is Reason.FIELD_INVALID
+    assert (imports / "deep" / "a").read_bytes() == b"deep/b"
+    assert [stored.key async for stored in folder_store.list("")] == ["uploads/ann/1/o/1"]

@@ -15,17 +15,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("upload_ids", nargs=-1, metavar="[ID]...")
+@click.option("--all-tenants", is_flag=True, help="All of every tenant's; needs the scope admin.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per event and line; no bars.")
 @connected(ENDURING)
-def watch(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> None:
+def watch(connection: Connection, upload_ids: tuple[str, ...], all_tenants: bool, as_json: bool) -> None:
     """Follow uploads until they end.
 
     Without an ID it follows all of the tenant's, those to come too, until Ctrl-C.
 
     Exit code 0 if every one succeeded, 1 if any did not.
     """
+    if upload_ids and all_tenants:
+        raise click.UsageError("--all-tenants follows all uploads, and takes no ID")
     if not upload_ids:
-        _watch_all(connection, as_json)
+        _watch_all(connection, all_tenants, as_json)
         return
     ended = asyncio.run(_watch_each(connection, upload_ids, as_json))
     if not as_json:
@@ -63,27 +66,28 @@ async def _watch_each(connection: Connection, upload_ids: tuple[str, ...], as_js
             return await asyncio.gather(*(one(upload_id) for upload_id in upload_ids))
 
 
-def _watch_all(connection: Connection, as_json: bool) -> None:
+def _watch_all(connection: Connection, all_tenants: bool, as_json: bool) -> None:
     from mediafleet.cli.output import json_line
 
     with connection.client() as client:
-        for event in client.watch_many():
+        for event in client.watch_many(all_tenants=all_tenants):
             if as_json:
                 json_line(event)
             elif not event.HasField("heartbeat"):
-                click.echo(_line(event))
+                click.echo(_line(event, with_tenant=all_tenants))
 
 
-def _line(event: UploadEvent) -> str:
+def _line(event: UploadEvent, *, with_tenant: bool) -> str:
     from mediafleet.cli.text import plain
     from mediafleet.progress import applied, state_name
     from mediafleet.v1.uploads_pb2 import Upload
 
     time = event.event_time.ToDatetime().strftime("%H:%M:%S")
+    whose = (time, *([event.tenant] if with_tenant else []), event.upload_id)
     if event.HasField("deleted"):
-        return f"{time}  {event.upload_id}  DELETED"
+        return "  ".join([*whose, "DELETED"])
     upload = applied(event, Upload())
     progress = upload.progress
     state = "" if event.HasField("progress") else state_name(upload.state)
-    words = (time, event.upload_id, state, f"{progress.percent:.0f} %", progress.stage, progress.step)
+    words = (*whose, state, f"{progress.percent:.0f} %", progress.stage, progress.step)
     return plain("  ".join(filter(None, (*words, upload.display_name))))

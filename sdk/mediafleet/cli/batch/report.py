@@ -76,18 +76,15 @@ def _written(output: Path | None) -> Iterator[IO[str]]:
     output = output.resolve()
     part = output.with_name(f".{uuid4().hex}.part")  # of this process alone
     try:
-        with _opened(part, output) as file:
+        with part.open("w", encoding="utf-8", newline="") as file:
             yield file
         part.replace(output)
+    except OSError as error:
+        if error.filename == str(part):  # who asked for a file hears of that one
+            raise OSError(error.errno, error.strerror, str(output)) from error
+        raise
     finally:
         part.unlink(missing_ok=True)
-
-
-def _opened(part: Path, output: Path) -> IO[str]:
-    try:
-        return part.open("w", encoding="utf-8", newline="")
-    except OSError as error:  # told of the file that was asked for
-        raise OSError(error.errno, error.strerror, str(output)) from error
 
 
 def _jsonl(rows: Iterator[BatchReportRow], file: IO[str]) -> None:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from mediafleet_devserver.r2.request import S3Request
 from mediafleet_devserver.r2.rules.authentication import Authentication
+from mediafleet_devserver.r2.rules.copies import copies_are_of_what_was_meant
 from mediafleet_devserver.r2.rules.features import only_what_r2_has
 from mediafleet_devserver.r2.rules.integrity import bodies_arrive_unharmed
 from mediafleet_devserver.r2.rules.parts import parts_are_equal
@@ -26,5 +27,6 @@ def rules(settings: R2Settings, write_interval: timedelta) -> Sequence[Rule]:
         Permissions(settings.access_keys, settings.r2_bucket_name),
         bodies_arrive_unharmed,
         parts_are_equal,
+        copies_are_of_what_was_meant,
         WriteRate(write_interval),
     )
