@@ -75,6 +75,12 @@ async def test_a_dry_run_only_counts(batch: Line, client: AsyncClient, folder: P
     code, out, _ = await batch("create", str(folder), "--dry-run", "--json", "--type", "image")
     assert (code, json.loads(out)) == (0, {"files": 0, "bytes": 0})
     assert [each async for each in client.batches.list()] == []
+    nowhere = await command_line.mediafleet("batch", "create", str(folder), "--dry-run", cwd=folder)
+    assert (nowhere.returncode, nowhere.stdout) == (0, "44 files, 322 B\n")
+    nowhere = await command_line.mediafleet("batch", "create", str(folder), cwd=folder)
+    assert (nowhere.returncode, "pass --endpoint" in nowhere.stderr) == (2, True)
+    code, _, err = await batch("create", str(folder), "--dry-run", "--type", "image/nonsense")
+    assert (code, "no name of a file tells of the media type 'image/nonsense'" in err) == (2, True)
 
 
 async def test_a_folder_is_sent_again_after_a_kill_and_retried_when_the_poison_is_gone(
@@ -90,7 +96,7 @@ async def test_a_folder_is_sent_again_after_a_kill_and_retried_when_the_poison_i
     assert "40 succeeded, 4 failed" in out
     (group,) = (line.split() for line in out.splitlines() if "CORRUPT_MEDIA" in line)
     assert (group[:2], group[5]) == (["CORRUPT_MEDIA", "4"], "...")
-    assert {name.rstrip(",") for name in group[2:5]} < {f"bad-{number}.bin" for number in range(4)}
+    assert {name.rstrip(",") for name in group[2:5]} < {f"deeper/bad-{number}.bin" for number in range(4)}
     first = await only(client)
     assert (first.progress.counts.total, first.expected_items) == (44, 44)
     before = {row.upload_id: row async for row in client.batches.report(first.batch_id)}
@@ -109,6 +115,7 @@ async def test_a_folder_is_sent_again_after_a_kill_and_retried_when_the_poison_i
         rows = list(csv.DictReader(file))
     assert [row["upload_id"] for row in rows] == list(before)
     assert {row["state"] for row in rows} == {"SUCCEEDED"}
+    assert {row["path"] for row in rows} == {file.relative_to(folder).as_posix() for file in folder.rglob("*.bin")}
     code, out, _ = await batch("report", first.batch_id)
     assert [json.loads(line)["upload_id"] for line in out.splitlines()] == list(before)
 
@@ -184,3 +191,6 @@ async def test_a_report_takes_the_place_of_a_file_and_of_nothing_else(
     assert file.read_bytes().count(b"\n") == 3
     names = await asyncio.to_thread(lambda: [each.name for each in tmp_path.iterdir()])
     assert not [name for name in names if name.endswith(".part")]
+    absent = tmp_path / "absent" / "report"
+    code, _, err = await batch("report", made.batch_id, "-o", str(absent))
+    assert (code, err) == (1, f"mediafleet: {absent}: No such file or directory\n")

@@ -80,6 +80,17 @@ async def followed(
     return events
 
 
+async def test_a_watch_that_goes_on_says_so_at_once(reached: Reached, batches: BatchServiceAsyncStub) -> None:
+    batch = await opened(batches)
+    (first,) = await followed(batches, batch, most=1)
+    for after, told in ((first.cursor, True), ("nobody made this", False)):
+        request = pb.WatchBatchRequest(batch_id=batch.batch_id, after_cursor=after)
+        watch = batches.WatchBatch(request, metadata=ANN)
+        headers = await asyncio.wait_for(watch.initial_metadata(), 10)
+        assert (("mediafleet-watch", "resumed") in tuple(headers)) is told
+        watch.cancel()
+
+
 async def report(batches: BatchServiceAsyncStub, batch: pb.Batch) -> list[pb.BatchReportRow]:
     request = pb.ExportBatchReportRequest(batch_id=batch.batch_id)
     return [row async for row in batches.ExportBatchReport(request, metadata=ANN)]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.rpc.error_details_pb2 import BadRequest, QuotaFailure
+from google.rpc.error_details_pb2 import BadRequest, QuotaFailure, RetryInfo
 from grpc import StatusCode
 from redis.asyncio import Redis
 
-from mediafleet import AsyncClient, FailedPrecondition, Importable, InvalidArgument, NotFound, Unavailable, UploadState
+from mediafleet import AsyncClient, FailedPrecondition, Importable, InvalidArgument, NotFound, UploadState
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.errors import Reason
 from mediafleet_core.intake import copying, importing
@@ -184,14 +184,13 @@ async def test_declared_checksums_are_held_by_the_worker(here: Place, redis_url:
 async def test_a_storage_that_fails_is_asked_again(on_r2: Place, r2: Bucket) -> None:
     found = await on_r2.only("film.bin", some_bytes(2 * PART + 1))
     r2.plan(Fault(kind=FaultKind.UNAVAILABLE, operations=frozenset({Operation.UPLOAD_PART_COPY})))
-    async with AsyncClient(str(on_r2.reached.gateway.address), token=token(), timeout=0.2) as brief:
-        with pytest.raises(Unavailable):
-            await brief.imports.take(found)
+    with refused(StatusCode.UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, RetryInfo):
+        await take(on_r2, found, request_id="r")
     (begun,) = [upload async for upload in on_r2.client.list()]
     assert begun.state == UploadState.UPLOAD_STATE_RECEIVING
     assert await on_r2.left() == []
     r2.plan()
-    done = await on_r2.client.imports.take(found)
+    done = await take(on_r2, found, request_id="r")
     assert (done.upload_id, done.committed_size) == (begun.upload_id, found.size_bytes)
     assert len(await on_r2.left()) == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from mediafleet_core.identity import new_batch_id
 from mediafleet_core.ledger import RedisLedger, scripts
 from mediafleet_core.uploads import Upload, UploadSpec
 from mediafleet_gateway import paging
+from tests.command_line import mediafleet
 from tests.gateways import ANN, Reached, bearer, refused
 from tests.intakes import site
 from tests.ledgers import ANN as TENANT
@@ -99,6 +101,30 @@ async def test_what_was_read_is_marked_and_counted(ledger: RedisLedger, client: 
     assert await heard(client, only_unread=True) == []
     await fails(ledger)
     assert [each.number for each in await heard(client, only_unread=True)] == [6]
+
+
+async def test_the_command_line_lists_and_marks(reached: Reached, ledger: RedisLedger, client: AsyncClient) -> None:
+    async def command(*arguments: str) -> str:
+        done = await mediafleet(
+            "notifications", *arguments, endpoint=str(reached.gateway.address), token=token("ann")
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout or done.stderr
+
+    assert await command("list") == "no notifications\n"
+    bad = await fails(ledger)
+    batch = await ledger.create_batch(new_batch_id(), TENANT, BatchSpec(display_name="holiday"))
+    await ledger.seal_batch(batch.batch_id, TENANT)
+    head, newest, oldest = (await command("list")).splitlines()
+    assert head.split() == ["number", "time", "read", "about", "name", "state", "result"]
+    assert oldest.split()[0] == "1"
+    assert oldest.split()[3:] == ["no", bad.upload_id, "a.jpg", "FAILED", "CORRUPT_MEDIA"]
+    assert newest.split()[3:] == ["no", batch.batch_id, "holiday", "SUCCEEDED"]
+    assert await command("read", "2") == "1 unread\n"
+    listed = [json.loads(line) for line in (await command("list", "--unread", "--json")).splitlines()]
+    assert [each["number"] for each in listed] == ["1"]
+    assert json.loads(await command("read", "--through", "2", "--json")) == {"unread_count": 0}
+    assert len((await command("list", "--limit", "1", "--json")).splitlines()) == 1
 
 
 async def test_pages_hold_still_and_tokens_are_bound(

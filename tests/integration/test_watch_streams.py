@@ -22,6 +22,7 @@ from mediafleet_core.errors import Reason
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.uploads import Upload
+from tests import command_line
 from tests.gateways import ANN, Reached, bearer, create, refused, running, settings, upload
 from tests.ledgers import ANN as ANNS_TENANT
 from tests.ledgers import claimed, created, ledger_at, outcome
@@ -58,6 +59,20 @@ async def test_a_watch_that_goes_on_says_so_at_once(redis_url: str, redis_client
             again = cast("Any", watch)(request, metadata=ANN)
             assert ("mediafleet-watch", "resumed") in tuple(await again.initial_metadata())
             assert (await read(again)).WhichOneof("event") == "heartbeat"
+
+
+async def test_the_command_line_follows_all_tenants(reached: Reached) -> None:
+    endpoint, staff = str(reached.gateway.address), STAFF[0][1].removeprefix("Bearer ")
+    made = [await create(reached, bearer(tenant), display_name=f"of-{tenant}") for tenant in ("ann", "bob")]
+    wrong = await command_line.mediafleet("watch", "--all-tenants", made[0].upload_id, endpoint=endpoint, token=staff)
+    assert (wrong.returncode, "takes no ID" in wrong.stderr) == (2, True)
+    watch = await command_line.start("watch", "--all-tenants", endpoint=endpoint, token=staff)
+    assert watch.stdout is not None
+    lines = [(await asyncio.wait_for(watch.stdout.readline(), 20)).decode().split() for _ in made]
+    watch.kill()
+    await watch.communicate()
+    told = {(line[1], line[2], line[3], line[-1]) for line in lines}
+    assert told == {(each.tenant, each.upload_id, "RECEIVING", each.display_name) for each in made}
 
 
 async def test_everything_of_all_tenants_is_for_admins(reached: Reached) -> None:
