@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -53,17 +54,36 @@ BatchEvent = BatchSnapshot | BatchChanged | BatchProgressed | Heartbeat | Resume
 """What a watcher receives; that the watch was resumed is for the transport, and no message of its own."""
 
 
-class BatchMessage(NamedTuple):
-    """One message to a watcher: where to resume behind it, and what happened."""
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class BatchMessage:
+    """One message to a watcher: where to resume behind it, and what happened.
+
+    Watchers of a process share it, so it is known by its identity: what the transport makes of it is made once.
+    """
 
     cursor: Cursor
     time: datetime
     event: BatchEvent
 
 
+class _Moment:
+    """A batch as it was read once; all who are told the same of it get the same message."""
+
+    def __init__(self, view: BatchView) -> None:
+        self.view = view
+        self._told: dict[tuple[type[BatchEvent], int, int], BatchMessage] = {}
+
+    def tell(self, seen: int, event: BatchEvent, time: datetime | None = None) -> BatchMessage:
+        """A batch's cursor is the number of its latest change that the watcher has seen."""
+        what = (type(event), seen, event.change.sequence if isinstance(event, BatchChanged) else 0)
+        if what not in self._told:
+            self._told[what] = BatchMessage(Cursor(self.view.epoch, seen, 0), time or _now(), event)
+        return self._told[what]
+
+
 class _Reading(NamedTuple):
     begun: float
-    view: asyncio.Task[BatchView]
+    moment: asyncio.Task[_Moment]
 
 
 class BatchWatching:
@@ -90,37 +110,39 @@ class BatchWatching:
         interval = max(min_interval, LEAST_INTERVAL).total_seconds()
         look = min(interval, MOST_INTERVAL.total_seconds())
         with self._counted(batch_id, tenant):
-            view = await self._read(batch_id, tenant, 0.0)
+            moment = await self._read(batch_id, tenant, 0.0)
+            view = moment.view
             seen, shown = view.batch.sequence, view
             if after is not None and _continues(view, after):
                 seen = after.milliseconds
-                yield _message(view, seen, Resumed(time=_now()))
+                yield moment.tell(seen, Resumed(time=_now()))
             else:
-                yield _message(view, seen, BatchSnapshot(view))
+                yield moment.tell(seen, BatchSnapshot(view))
             loop = asyncio.get_running_loop()
             beat = loop.time() + heartbeat.total_seconds()
             due = loop.time()
             while True:
                 if view.batch.sequence < seen:  # the ledger has forgotten what was told
                     seen, shown = view.batch.sequence, view
-                    yield _message(view, seen, BatchSnapshot(view))
+                    yield moment.tell(seen, BatchSnapshot(view))
                 for change in view.changes:
                     if change.sequence > seen:
                         seen, shown = change.sequence, view
                         latest = view if seen == view.batch.sequence else None
-                        yield _message(view, seen, BatchChanged(change, latest), change.time)
+                        yield moment.tell(seen, BatchChanged(change, latest), change.time)
                 if view.batch.state.terminal:
                     return
                 if loop.time() >= due and _moves(view) != _moves(shown):
                     shown, due = view, loop.time() + interval - look / 2
-                    yield _message(view, seen, BatchProgressed(view))
+                    yield moment.tell(seen, BatchProgressed(view))
                 if loop.time() >= beat:
                     beat = loop.time() + heartbeat.total_seconds()
-                    yield _message(view, seen, Heartbeat(time=_now()))
+                    yield moment.tell(seen, Heartbeat(time=_now()))
                 await asyncio.sleep(look)
-                view = await self._persistently(batch_id, tenant, look / 2) or view
+                moment = await self._persistently(batch_id, tenant, look / 2) or moment
+                view = moment.view
 
-    async def _persistently(self, batch_id: BatchId, tenant: TenantId, freshness: float) -> BatchView | None:
+    async def _persistently(self, batch_id: BatchId, tenant: TenantId, freshness: float) -> _Moment | None:
         """None while the ledger does not answer: a watch outlives that."""
         try:
             return await self._read(batch_id, tenant, freshness)
@@ -130,15 +152,18 @@ class BatchWatching:
         await asyncio.sleep(AGAIN_AFTER)
         return None
 
-    async def _read(self, batch_id: BatchId, tenant: TenantId, freshness: float) -> BatchView:
+    async def _read(self, batch_id: BatchId, tenant: TenantId, freshness: float) -> _Moment:
         """The batch as it was at most `freshness` seconds ago."""
         key, now = (batch_id, tenant), asyncio.get_running_loop().time()
         reading = self._readings.get(key)
         if reading is None or now - reading.begun > freshness:
-            reading = _Reading(now, asyncio.create_task(self._ledger.batch(batch_id, tenant)))
-            reading.view.add_done_callback(_heard)
+            reading = _Reading(now, asyncio.create_task(self._look(batch_id, tenant)))
+            reading.moment.add_done_callback(_heard)
             self._readings[key] = reading
-        return await asyncio.shield(reading.view)
+        return await asyncio.shield(reading.moment)
+
+    async def _look(self, batch_id: BatchId, tenant: TenantId) -> _Moment:
+        return _Moment(await self._ledger.batch(batch_id, tenant))
 
     @contextmanager
     def _counted(self, batch_id: BatchId, tenant: TenantId) -> Iterator[None]:
@@ -153,7 +178,7 @@ class BatchWatching:
                 self._readings.pop(key, None)
 
 
-def _heard(reading: asyncio.Task[BatchView]) -> None:
+def _heard(reading: asyncio.Task[_Moment]) -> None:
     if not reading.cancelled():
         reading.exception()  # for whoever waits; where nobody does any more, it is no news
 
@@ -169,16 +194,6 @@ def _moves(view: BatchView) -> tuple[object, ...]:
     batch = view.batch
     at_work = [(upload.upload_id, upload.progress) for upload in view.running]
     return batch.counts, batch.bytes_done, batch.bytes_total, at_work
-
-
-def _message(
-    view: BatchView,
-    seen: int,
-    event: BatchEvent,
-    time: datetime | None = None,
-) -> BatchMessage:
-    # A batch's cursor is the number of its latest change that the watcher has seen.
-    return BatchMessage(Cursor(view.epoch, seen, 0), time or _now(), event)
 
 
 def _now() -> datetime:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from mediafleet_core.batch_watching import BatchChanged, BatchProgressed, BatchSnapshot, BatchWatching
+from mediafleet_core.batch_watching import BatchChanged, BatchMessage, BatchProgressed, BatchSnapshot, BatchWatching
 from mediafleet_core.batches import Batch, BatchSpec, BatchState, BatchView
 from mediafleet_core.batching import Batching, sweep_batch
 from mediafleet_core.errors import MediafleetError, Reason
@@ -21,6 +21,7 @@ from mediafleet_core.ports import BatchFilter
 from mediafleet_core.uploads import State, Upload, UploadSpec
 from tests.bells import Bells
 from tests.ledgers import ANN, BOB, NOW, claimed, created, failed, outcome, queued
+from tests.waiting import eventually
 
 OPENED = BatchSpec(display_name="holiday", collection="trip", labels={"year": "2026"}, expected_items=4)
 
@@ -308,6 +309,28 @@ async def test_who_wants_progress_seldom_is_told_of_changes_at_once(ledger: Redi
     assert kinds[:3] == [BatchSnapshot, BatchProgressed, Heartbeat]
     assert kinds.count(BatchProgressed) == 1
     assert kinds[-1] is BatchChanged
+
+
+async def test_who_is_told_the_same_gets_the_same_message(ledger: RedisLedger, batching: Batching) -> None:
+    batch = await batching.create(ANN, BatchSpec())
+    watching, watchers = BatchWatching(ledger), 20
+
+    async def ending(snapshots: list[BatchMessage]) -> list[BatchMessage]:
+        events = watching.watch(batch.batch_id, ANN, min_interval=NOW, heartbeat=timedelta(minutes=1))
+        snapshots.append(await anext(events))
+        return [message async for message in events]
+
+    seen: list[BatchMessage] = []
+    following = [asyncio.create_task(ending(seen)) for _ in range(watchers)]
+
+    async def all_follow() -> bool:
+        return len(seen) == watchers
+
+    await eventually(all_follow)
+    await batching.seal(batch.batch_id, ANN)
+    told = await asyncio.wait_for(asyncio.gather(*following), 20)
+    assert {tuple(type(message.event) for message in messages) for messages in told} == {(BatchChanged, BatchChanged)}
+    assert len({id(message) for messages in told for message in messages}) < watchers
 
 
 async def test_an_end_that_the_ledger_went_back_to_is_told(ledger: RedisLedger, batching: Batching) -> None:

@@ -18,7 +18,6 @@ from mediafleet_gateway import paging, requests
 from mediafleet_gateway.auth import caller
 from mediafleet_gateway.convert_batches import (
     BATCH_STATES,
-    batch_event_to_proto,
     batch_to_proto,
     row_to_proto,
     view_to_proto,
@@ -26,6 +25,7 @@ from mediafleet_gateway.convert_batches import (
 from mediafleet_gateway.interceptors.around import Context
 from mediafleet_gateway.validation import MAX_DISPLAY_NAME, MAX_REASON, Fields
 from mediafleet_gateway.watches import RESUMED
+from mediafleet_gateway.wire import BatchWire
 
 MOST_ITEMS = 1 << 40
 _DEFAULT_INTERVAL = timedelta(milliseconds=500)
@@ -40,7 +40,7 @@ class BatchService(BatchServiceServicer):
     ) -> None:
         """`heartbeat` is the time between two signs of life on a watch."""
         self._ledger, self._batching, self._watching = ledger, batching, watching
-        self._heartbeat = heartbeat
+        self._heartbeat, self._wire = heartbeat, BatchWire(heartbeat)
 
     async def CreateBatch(self, request: pb.CreateBatchRequest, context: Context) -> pb.CreateBatchResponse:
         """An OPEN batch."""
@@ -82,8 +82,10 @@ class BatchService(BatchServiceServicer):
             total_size=page.total,
         )
 
-    async def WatchBatch(self, request: pb.WatchBatchRequest, context: Context) -> AsyncIterator[pb.BatchEvent]:
-        """Ends after the terminal message."""
+    async def WatchBatch(  # type: ignore[override]
+        self, request: pb.WatchBatchRequest, context: Context
+    ) -> None:
+        """Ends after the terminal message; writes bytes, which the server passes through."""
         batch_id = _batch_id(request.batch_id)
         after, interval = requests.watch_position(request, _DEFAULT_INTERVAL)
         messages = self._watching.watch(
@@ -94,7 +96,8 @@ class BatchService(BatchServiceServicer):
                 if isinstance(message.event, Resumed):
                     await context.send_initial_metadata(RESUMED)
                     continue
-                yield batch_event_to_proto(message, batch_id, self._heartbeat)
+                await context.write(self._wire.of(message, batch_id))
+                del message  # what is made of it goes with the last watcher that has it
 
     async def CancelBatch(self, request: pb.CancelBatchRequest, context: Context) -> pb.CancelBatchResponse:
         """The batch; no member starts any more."""

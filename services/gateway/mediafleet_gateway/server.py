@@ -12,6 +12,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from mediafleet.v1 import (
+    batches_pb2,
     batches_pb2_grpc,
     fleet_pb2_grpc,
     notifications_pb2_grpc,
@@ -101,6 +102,8 @@ def make_server(
     server.add_registered_method_handlers("mediafleet.v1.UploadService", _by_hand(servicers.uploads))
     usage_pb2_grpc.add_UsageServiceServicer_to_server(servicers.usage, server)
     batches_pb2_grpc.add_BatchServiceServicer_to_server(servicers.batches, server)
+    watch_batch = _writing_bytes(servicers.batches.WatchBatch, batches_pb2.WatchBatchRequest)
+    server.add_registered_method_handlers("mediafleet.v1.BatchService", {"WatchBatch": watch_batch})
     notifications_pb2_grpc.add_NotificationServiceServicer_to_server(servicers.notifications, server)
     fleet_pb2_grpc.add_FleetServiceServicer_to_server(servicers.fleet, server)
     health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)

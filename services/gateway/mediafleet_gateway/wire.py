@@ -6,11 +6,31 @@ import asyncio
 from datetime import timedelta
 from weakref import WeakKeyDictionary
 
+from mediafleet_core.batch_watching import BatchMessage
 from mediafleet_core.errors import MediafleetError
 from mediafleet_core.events import Message, StateChanged, WatchEvent
+from mediafleet_core.identity import BatchId
 from mediafleet_core.ports import Ledger
 from mediafleet_core.uploads import Upload
 from mediafleet_gateway.convert import event_to_proto
+from mediafleet_gateway.convert_batches import batch_event_to_proto
+
+
+class BatchWire:
+    """The same for batches."""
+
+    def __init__(self, heartbeat: timedelta) -> None:
+        """`heartbeat` is the time between two of them, which each tells."""
+        self._heartbeat = heartbeat
+        self._made: WeakKeyDictionary[BatchMessage, bytes] = WeakKeyDictionary()
+
+    def of(self, message: BatchMessage, batch_id: BatchId) -> bytes:
+        """The same bytes for everyone who is told the same."""
+        made = self._made.get(message)
+        if made is None:
+            made = batch_event_to_proto(message, batch_id, self._heartbeat).SerializeToString()
+            self._made[message] = made
+        return made
 
 
 class Wire:

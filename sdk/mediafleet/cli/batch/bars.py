@@ -25,12 +25,13 @@ MOST_ITEMS = 10
 
 
 class Leg(NamedTuple):
-    """How far the sending is: files and bytes of all."""
+    """How far the files are brought: how many, and their bytes, of all; `verb` says in a word how."""
 
     files: int
     files_total: int
     bytes: int
     bytes_total: int
+    verb: str = "sent"
 
 
 class BatchBars:
@@ -75,7 +76,7 @@ def picture(batch: Batch, leg: Leg | None) -> RenderableType:
         bars.add_column(ratio=ratio, no_wrap=True)
     if leg is not None:
         sent = f"{leg.files} / {leg.files_total} files"
-        bars.add_row("sent", _bar(leg.bytes, leg.bytes_total), sent, f"{size(leg.bytes)} / {size(leg.bytes_total)}")
+        bars.add_row(leg.verb, _bar(leg.bytes, leg.bytes_total), sent, f"{size(leg.bytes)} / {size(leg.bytes_total)}")
     else:
         received = f"{size(progress.bytes_done)} / {size(progress.bytes_total)}"
         bars.add_row("received", _bar(progress.bytes_done, progress.bytes_total), "", received)

@@ -79,9 +79,9 @@ class FolderMaking:
 class SentSoFar:
     """The first leg of the bars: files and bytes that have arrived, and those on their way."""
 
-    def __init__(self, bars: BatchBars, files: int, size: int) -> None:
-        """So many are expected."""
-        self._bars, self._files, self._bytes = bars, files, size
+    def __init__(self, bars: BatchBars, files: int, size: int, verb: str = "sent") -> None:
+        """So many are expected, to be `verb`."""
+        self._bars, self._files, self._bytes, self._verb = bars, files, size, verb
         self._done = self._done_bytes = 0
         self._on_the_way: dict[int, int] = {}
 
@@ -98,7 +98,7 @@ class SentSoFar:
 
     def _tell(self) -> None:
         there = self._done_bytes + sum(self._on_the_way.values())
-        self._bars.sent(Leg(self._done, self._files, there, self._bytes))
+        self._bars.sent(Leg(self._done, self._files, there, self._bytes, self._verb))
 
 
 def identifying(choice: Choice, about: About) -> tuple[str, ...]:

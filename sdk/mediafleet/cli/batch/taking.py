@@ -54,7 +54,7 @@ class PrefixMaking:
         self, client: AsyncClient, batch_id: str, bars: BatchBars
     ) -> AsyncGenerator[tuple[str, Refusal], None]:
         """See `Making`."""
-        leg = SentSoFar(bars, self.count, self.bytes)
+        leg = SentSoFar(bars, self.count, self.bytes, "copied")
 
         def progressed(place: int, upload: Upload) -> None:
             leg.moved(place, upload.committed_size)
