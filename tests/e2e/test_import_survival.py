@@ -10,7 +10,7 @@ import pytest
 
 from mediafleet import AsyncClient, UploadState
 from tests import command_line
-from tests.fleet import GATEWAY, fleet
+from tests.fleet import GATEWAY, fleet_in
 from tests.waiting import eventually
 
 FILES = 120
@@ -18,7 +18,7 @@ FILES = 120
 
 @pytest.mark.long  # tests/integration/test_imports.py has a gateway fall silent in the middle of a copy
 async def test_a_batch_is_imported_though_each_gateway_is_killed(tmp_path: Path) -> None:
-    with fleet(tmp_path) as here:
+    with fleet_in(tmp_path) as here:
         shelf = tmp_path / "objects" / "imports" / "ann"
         shelf.mkdir(parents=True)
         for number in range(FILES):
