@@ -52,7 +52,8 @@ class Bucket(R2Endpoint):
         return super().__call__(environ, start_response)
 
     def clear(self) -> None:
-        """No object and no multipart any more."""
+        """No object and no multipart any more, and nothing was asked."""
+        self.asked.clear()
         held = backend().buckets[self.name]
         held.keys.clear()
         held.multiparts.clear()

@@ -96,8 +96,10 @@ async def place(
     store = open_store(configured.storage)
     shelf: Shelf = Objects(store) if bucket else Folder(folder / "objects")
     try:
-        async with running(configured) as reached:
-            async with AsyncClient(str(reached.gateway.address), token=token(), timeout=20) as client:
-                yield Place(reached, client, shelf, store, configured.storage)
+        async with (
+            running(configured) as reached,
+            AsyncClient(str(reached.gateway.address), token=token(), timeout=20) as client,
+        ):
+            yield Place(reached, client, shelf, store, configured.storage)
     finally:
         await store.close()

@@ -105,7 +105,8 @@ class BatchWatching:
     ) -> AsyncGenerator[BatchMessage, None]:
         """Follow one batch until its terminal state, which is the last message.
 
-        `after` resumes without loss or repeats, which is told first; a cursor that cannot do so gives a snapshot. Raises BATCH_NOT_FOUND.
+        `after` resumes without loss or repeats, which is told first; a cursor that cannot do so gives a snapshot.
+        Raises BATCH_NOT_FOUND.
         """
         interval = max(min_interval, LEAST_INTERVAL).total_seconds()
         look = min(interval, MOST_INTERVAL.total_seconds())

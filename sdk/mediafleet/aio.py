@@ -154,9 +154,10 @@ class AsyncClient:
     ) -> AsyncGenerator[UploadOutcome, None]:
         """Sends files as `upload` does, `at_once` at a time, and yields what became of each as it ends.
 
-        `sources` are taken as places become free. Of those within `folder` the path in it goes along. `progress` gets the place in `sources`, from 0, and `UploadProgress`.
-        A file that cannot be read or is refused is an outcome; the others go on. With `resume` and a `batch_id` the
-        batch is asked first what it has, and no byte of that is read again.
+        `sources` are taken as places become free. Of those within `folder` the path in it goes along. `progress` gets
+        the place in `sources`, from 0, and `UploadProgress`. A file that cannot be read or is refused is an outcome;
+        the others go on. With `resume` and a `batch_id` the batch is asked first what it has, and no byte of that is
+        read again.
         """
 
         spec = pb.UploadSpec(

@@ -1,4 +1,4 @@
-"""Copies within a store: the same on each, in one call or in equal parts, with R2's rules held by the strict endpoint."""
+"""Copies within a store: the same on each, in one call or in equal parts; the strict endpoint holds R2's rules."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.conformance.test_object_store import content_of, keys_below, put
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 MIB = 1 << 20
 PART = 5 * MIB
@@ -139,7 +140,7 @@ def test_the_strict_endpoint_copies_what_was_meant_and_no_more(r2_endpoint: S3En
     s3, bucket = client(r2_endpoint), r2_endpoint.bucket
     source, target = f"copies/{uuid.uuid4()}", f"copies/{uuid.uuid4()}"
     etag = s3.put_object(Bucket=bucket, Key=source, Body=bytes(PART + 1))["ETag"]
-    copy = {"Bucket": bucket, "Key": target, "CopySource": {"Bucket": bucket, "Key": source}}
+    copy: dict[str, Any] = {"Bucket": bucket, "Key": target, "CopySource": {"Bucket": bucket, "Key": source}}
     assert refused(s3.copy_object, **copy, CopySourceIfMatch='"other"') == ("PreconditionFailed", 412)
     assert refused(s3.copy_object, **copy, CopySourceIfNoneMatch=etag) == ("PreconditionFailed", 412)
     absent = {**copy, "CopySource": {"Bucket": bucket, "Key": "copies/absent"}}
@@ -147,16 +148,16 @@ def test_the_strict_endpoint_copies_what_was_meant_and_no_more(r2_endpoint: S3En
     elsewhere = {**copy, "CopySource": {"Bucket": "another", "Key": source}}
     assert refused(s3.copy_object, **elsewhere) == ("AccessDenied", 403)
     multipart = s3.create_multipart_upload(Bucket=bucket, Key=target)["UploadId"]
-    part = {**copy, "UploadId": multipart, "PartNumber": 1}
+    part: dict[str, Any] = {**copy, "UploadId": multipart, "PartNumber": 1}
     assert refused(s3.upload_part_copy, **part, CopySourceRange="bytes=0-") == ("InvalidArgument", 400)
     assert refused(s3.upload_part_copy, **part, CopySourceRange=f"bytes=0-{PART + 1}") == ("InvalidRange", 416)
     assert refused(s3.upload_part_copy, **part, CopySourceIfMatch='"other"') == ("PreconditionFailed", 412)
     assert refused(s3.upload_part_copy, **{**part, "UploadId": "none"}) == ("NoSuchUpload", 404)
-    done = []
+    done: list[CompletedPartTypeDef] = []
     for number, bounds in enumerate((f"0-{PART - 1}", f"{PART}-{PART}", "0-0"), 1):
         answer = s3.upload_part_copy(**{**part, "PartNumber": number}, CopySourceRange=f"bytes={bounds}")
         done.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
-    finish = {"Bucket": bucket, "Key": target, "UploadId": multipart}
+    finish: dict[str, Any] = {"Bucket": bucket, "Key": target, "UploadId": multipart}
     assert refused(s3.complete_multipart_upload, **finish, MultipartUpload={"Parts": done}) == ("InvalidPart", 400)
-    s3.complete_multipart_upload(**finish, MultipartUpload={"Parts": done[:2]})  # type: ignore[arg-type]
+    s3.complete_multipart_upload(**finish, MultipartUpload={"Parts": done[:2]})
     assert s3.head_object(Bucket=bucket, Key=target)["ContentLength"] == PART + 1

@@ -24,7 +24,9 @@ async def test_a_batch_is_imported_though_each_gateway_is_killed(tmp_path: Path)
         for number in range(FILES):
             (shelf / f"{number:03}.bin").write_bytes(b"%d" % number * 1000)
         token = here.token("ann")
-        command = await command_line.start("batch", "import", "/", "--json", endpoint=",".join(here.gateways), token=token)
+        command = await command_line.start(
+            "batch", "import", "/", "--json", endpoint=",".join(here.gateways), token=token
+        )
         for number, members in enumerate((FILES // 4, FILES // 2)):
             async with AsyncClient(targets=here.gateways, token=token, timeout=60) as client:
 

@@ -64,6 +64,10 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+def paths_below(folder: Path) -> set[str]:
+    return {file.relative_to(folder).as_posix() for file in folder.rglob("*.bin")}
+
+
 async def only(client: AsyncClient) -> Batch:
     (found,) = [each async for each in client.batches.list()]
     return found
@@ -115,7 +119,7 @@ async def test_a_folder_is_sent_again_after_a_kill_and_retried_when_the_poison_i
         rows = list(csv.DictReader(file))
     assert [row["upload_id"] for row in rows] == list(before)
     assert {row["state"] for row in rows} == {"SUCCEEDED"}
-    assert {row["path"] for row in rows} == {file.relative_to(folder).as_posix() for file in folder.rglob("*.bin")}
+    assert {row["path"] for row in rows} == paths_below(folder)
     code, out, _ = await batch("report", first.batch_id)
     assert [json.loads(line)["upload_id"] for line in out.splitlines()] == list(before)
 

@@ -11,7 +11,7 @@ import pytest
 
 from mediafleet import AsyncClient, BatchState
 from tests.gateways import Reached
-from tests.integration.test_batch_cli import TOKEN, Line, only
+from tests.integration.test_batch_cli import TOKEN, Line, only, paths_below
 from tests.workers import settings, working
 
 
@@ -70,8 +70,8 @@ async def test_a_prefix_is_imported_again_after_a_kill(
     assert [upload async for upload in client.list() if upload.batch_id != made.batch_id] == []
     _, out, _ = await batch("report", made.batch_id, "--csv")
     paths = {row["path"] for row in csv.DictReader(out.splitlines())}
-    assert paths == {file.relative_to(shelf.parent).as_posix() for file in shelf.glob("*/*")}
-    assert len(list(shelf.glob("*/*"))) == 44
+    assert paths == paths_below(shelf.parent)
+    assert len(paths) == 44
 
 
 async def test_what_is_refused_is_told_and_the_rest_goes_on(
@@ -91,6 +91,8 @@ async def test_what_is_refused_is_told_and_the_rest_goes_on(
         assert (code, "11 succeeded" in out) == (0, True)
         (shelf / "0" / "later.bin").write_bytes(b"later")
         code, out, err = await batch("import", "2026/0", "--exclude", "bad*", "--exclude", "new*")
-        assert (code, "of this prefix is sealed already" in err, "2026/0/later.bin is not in it" in err) == (1, True, True)
+        assert code == 1
+        assert "of this prefix is sealed already" in err
+        assert "2026/0/later.bin is not in it" in err
         code, out, _ = await batch("import", "2026/0", "--exclude", "bad*", "--exclude", "new*", "--name", "second")
     assert (code, "12 succeeded" in out) == (0, True)

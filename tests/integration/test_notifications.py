@@ -105,9 +105,7 @@ async def test_what_was_read_is_marked_and_counted(ledger: RedisLedger, client: 
 
 async def test_the_command_line_lists_and_marks(reached: Reached, ledger: RedisLedger, client: AsyncClient) -> None:
     async def command(*arguments: str) -> str:
-        done = await mediafleet(
-            "notifications", *arguments, endpoint=str(reached.gateway.address), token=token("ann")
-        )
+        done = await mediafleet("notifications", *arguments, endpoint=str(reached.gateway.address), token=token("ann"))
         assert done.returncode == 0, done.stderr
         return done.stdout or done.stderr
 

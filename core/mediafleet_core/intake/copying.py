@@ -69,8 +69,13 @@ class Copying:
 
     async def _copy(self, key: str) -> None:
         async with self._places:
-            about = {"content_type": content_type(self._upload), "metadata": metadata(self._upload)}
-            await self._store.copy(self._source, key, copied=self._moved, **about)  # type: ignore[arg-type]
+            await self._store.copy(
+                self._source,
+                key,
+                content_type=content_type(self._upload),
+                metadata=metadata(self._upload),
+                copied=self._moved,
+            )
 
     def _moved(self, size: int) -> None:
         self._bytes = size

@@ -58,7 +58,7 @@ class Imports:
         """At most `limit` objects whose keys begin with `prefix`, behind the key `after`; no markers of folders."""
         root, found = imports(tenant), list[Importable]()
         listing = self._store.list(root + prefix, after=root + after if after else "")
-        async with aclosing(listing) as objects:  # type: ignore[type-var]
+        async with aclosing(listing) as objects:  # type: ignore[type-var]  # a generator in every store
             async for stored in objects:
                 if stored.key.endswith("/"):
                     continue
@@ -116,15 +116,21 @@ class Imports:
             async with asyncio.timeout(PATIENCE):
                 if task := self._begun.get(upload_id) or await self._begin(upload, source, limits):
                     await asyncio.shield(task)
-                while (upload := await self._ledger.get(upload_id, tenant)).state is State.RECEIVING:
-                    await asyncio.sleep(_LOOK_AGAIN)
-                return upload
+                return await self._received(upload_id, tenant)
         except TimeoutError:
             pass
         except MediafleetError as error:
             if error.reason is not Reason.CONCURRENT_WRITER:  # another process was faster
                 raise
         return await self._ledger.get(upload_id, tenant)
+
+    async def _received(self, upload_id: UploadId, tenant: TenantId) -> Upload:
+        """The upload once its bytes are here, or will not be, whoever copies them."""
+        while True:
+            upload = await self._ledger.get(upload_id, tenant)
+            if upload.state is not State.RECEIVING:
+                return upload
+            await asyncio.sleep(_LOOK_AGAIN)
 
     async def _begin(self, upload: Upload, source: StoredObject, limits: Limits) -> asyncio.Task[None] | None:
         """The copy, begun here; None where another process is at it."""

@@ -44,8 +44,7 @@ class WriteSession(NamedTuple):
 
 
 class Original(NamedTuple):
-    """A finished original: where it is and what it measures; checksums as far as they are known before a worker reads it.
-    """
+    """A finished original: where it is and what it measures; checksums as far as anybody knows them yet."""
 
     key: str
     size: int

@@ -190,11 +190,12 @@ class S3Store:
         copied: Callable[[int], None] = lambda size: None,
     ) -> StoredObject:
         """See `ObjectStore`."""
-        about = {"ContentType": content_type or UNTYPED, "Metadata": _encoded(metadata)}
+        content_type = content_type or UNTYPED
+        about = {"ContentType": content_type, "Metadata": _encoded(metadata)}
         if source.size > self._copies.most:
             return await self._copies.in_parts(source, key, about, copied)
         etag = await self._copies.at_once(source, key, about)
-        return StoredObject(key, source.size, etag, about["ContentType"], dict(metadata or {}))
+        return StoredObject(key, source.size, etag, content_type, dict(metadata or {}))
 
     async def head(self, key: str) -> StoredObject | None:
         """See `ObjectStore`."""

@@ -25,7 +25,9 @@ COLUMNS = ("upload", "name", "size", "state", "done", "result")
 LEAST_NAME = 12
 """Columns of the terminal that a name is worth a place in the line for."""
 
-FIGURES = frozenset({"number", "size", "files", "objects", "count", "done", "waiting", "running", "delayed", "dead", "oldest"})
+FIGURES = frozenset(
+    {"number", "size", "files", "objects", "count", "done", "waiting", "running", "delayed", "dead", "oldest"}
+)
 """Heads of columns that stand to the right."""
 
 ELASTIC = frozenset({"name", "result", "paused"})

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mediafleet.v1 import uploads_pb2 as mediafleet_dot_v1_dot_uploads__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmediafleet/v1/batches.proto\x12\rmediafleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmediafleet/v1/uploads.proto\"\xe1\x03\n\x05\x42\x61tch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x12\n\ncollection\x18\x04 \x01(\t\x12\x30\n\x06labels\x18\x05 \x03(\x0b\x32 .mediafleet.v1.Batch.LabelsEntry\x12(\n\x05state\x18\x06 \x01(\x0e\x32\x19.mediafleet.v1.BatchState\x12\x1b\n\x0e\x65xpected_items\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12.\n\x08progress\x18\x08 \x01(\x0b\x32\x1c.mediafleet.v1.BatchProgress\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tseal_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0c \x01(\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_expected_items\"\xae\x01\n\x0b\x42\x61tchCounts\x12\r\n\x05total\x18\x01 \x01(\x03\x12\x11\n\treceiving\x18\x02 \x01(\x03\x12\x0e\n\x06queued\x18\x03 \x01(\x03\x12\x12\n\nprocessing\x18\x04 \x01(\x03\x12\x12\n\ncancelling\x18\x05 \x01(\x03\x12\x11\n\tsucceeded\x18\x06 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x03\x12\x11\n\tcancelled\x18\x08 \x01(\x03\x12\x0f\n\x07\x65xpired\x18\t \x01(\x03\"\xea\x01\n\rBatchProgress\x12\x0f\n\x07percent\x18\x01 \x01(\x01\x12*\n\x06\x63ounts\x18\x02 \x01(\x0b\x32\x1a.mediafleet.v1.BatchCounts\x12\x12\n\nbytes_done\x18\x03 \x01(\x03\x12\x13\n\x0b\x62ytes_total\x18\x04 \x01(\x03\x12\x18\n\x10items_per_second\x18\x05 \x01(\x01\x12&\n\x03\x65ta\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\rrunning_items\x18\x07 \x03(\x0b\x32\x1a.mediafleet.v1.RunningItem\"a\n\x0bRunningItem\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12)\n\x08progress\x18\x03 \x01(\x0b\x32\x17.mediafleet.v1.Progress\"\xf0\x01\n\x12\x43reateBatchRequest\x12\x14\n\x0c\x64isplay_name\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12=\n\x06labels\x18\x03 \x03(\x0b\x32-.mediafleet.v1.CreateBatchRequest.LabelsEntry\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x1b\n\x0e\x65xpected_items\x18\x05 \x01(\x03H\x00\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_expected_items\":\n\x13\x43reateBatchResponse\x12#\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Batch\"$\n\x10SealBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"8\n\x11SealBatchResponse\x12#\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Batch\"#\n\x0fGetBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"7\n\x10GetBatchResponse\x12#\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Batch\"\xf6\x01\n\x0b\x42\x61tchFilter\x12)\n\x06states\x18\x01 \x03(\x0e\x32\x19.mediafleet.v1.BatchState\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x36\n\x06labels\x18\x03 \x03(\x0b\x32&.mediafleet.v1.BatchFilter.LabelsEntry\x12\x33\n\x11\x63reate_time_range\x18\x04 \x01(\x0b\x32\x18.mediafleet.v1.TimeRange\x12\x0c\n\x04text\x18\x05 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"y\n\x12ListBatchesRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.mediafleet.v1.BatchFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"i\n\x13ListBatchesResponse\x12%\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x14.mediafleet.v1.Batch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"l\n\x11WatchBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_cursor\x18\x02 \x01(\t\x12/\n\x0cmin_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xbe\x02\n\nBatchEvent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x62\x61tch_id\x18\x04 \x01(\t\x12(\n\x08snapshot\x18\x05 \x01(\x0b\x32\x14.mediafleet.v1.BatchH\x00\x12\x38\n\rstate_changed\x18\x06 \x01(\x0b\x32\x1f.mediafleet.v1.BatchStateChangeH\x00\x12\x30\n\x08progress\x18\x07 \x01(\x0b\x32\x1c.mediafleet.v1.BatchProgressH\x00\x12-\n\theartbeat\x18\x08 \x01(\x0b\x32\x18.mediafleet.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"\x94\x01\n\x10\x42\x61tchStateChange\x12\x31\n\x0eprevious_state\x18\x01 \x01(\x0e\x32\x19.mediafleet.v1.BatchState\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.mediafleet.v1.BatchState\x12#\n\x05\x62\x61tch\x18\x03 \x01(\x0b\x32\x14.mediafleet.v1.Batch\"6\n\x12\x43\x61ncelBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\":\n\x13\x43\x61ncelBatchResponse\x12#\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Batch\"%\n\x11RetryBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"P\n\x12RetryBatchResponse\x12#\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Batch\x12\x15\n\rretried_items\x18\x02 \x01(\x03\",\n\x18\x45xportBatchReportRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"\xac\x05\n\x0e\x42\x61tchReportRow\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x11\n\tupload_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x12\n\ncollection\x18\x04 \x01(\t\x12&\n\x04kind\x18\x05 \x01(\x0e\x32\x18.mediafleet.v1.MediaKind\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12)\n\x05state\x18\x07 \x01(\x0e\x32\x1a.mediafleet.v1.UploadState\x12\x0f\n\x07\x64\x65leted\x18\x08 \x01(\x08\x12\x12\n\nsize_bytes\x18\t \x01(\x03\x12+\n\tchecksums\x18\n \x01(\x0b\x32\x18.mediafleet.v1.Checksums\x12\x0f\n\x07\x61ttempt\x18\x0b \x01(\x05\x12\'\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x16.mediafleet.v1.Failure\x12,\n\nrenditions\x18\r \x03(\x0b\x32\x18.mediafleet.v1.Rendition\x12,\n\nmedia_info\x18\x0e \x01(\x0b\x32\x18.mediafleet.v1.MediaInfo\x12\x39\n\x06labels\x18\x0f \x03(\x0b\x32).mediafleet.v1.BatchReportRow.LabelsEntry\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xc7\x01\n\nBatchState\x12\x1b\n\x17\x42\x41TCH_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42\x41TCH_STATE_OPEN\x10\x01\x12\x16\n\x12\x42\x41TCH_STATE_SEALED\x10\x02\x12\x19\n\x15\x42\x41TCH_STATE_SUCCEEDED\x10\x03\x12 \n\x1c\x42\x41TCH_STATE_PARTIALLY_FAILED\x10\x04\x12\x16\n\x12\x42\x41TCH_STATE_FAILED\x10\x05\x12\x19\n\x15\x42\x41TCH_STATE_CANCELLED\x10\x06\x32\xac\x05\n\x0c\x42\x61tchService\x12T\n\x0b\x43reateBatch\x12!.mediafleet.v1.CreateBatchRequest\x1a\".mediafleet.v1.CreateBatchResponse\x12N\n\tSealBatch\x12\x1f.mediafleet.v1.SealBatchRequest\x1a .mediafleet.v1.SealBatchResponse\x12K\n\x08GetBatch\x12\x1e.mediafleet.v1.GetBatchRequest\x1a\x1f.mediafleet.v1.GetBatchResponse\x12T\n\x0bListBatches\x12!.mediafleet.v1.ListBatchesRequest\x1a\".mediafleet.v1.ListBatchesResponse\x12K\n\nWatchBatch\x12 .mediafleet.v1.WatchBatchRequest\x1a\x19.mediafleet.v1.BatchEvent0\x01\x12T\n\x0b\x43\x61ncelBatch\x12!.mediafleet.v1.CancelBatchRequest\x1a\".mediafleet.v1.CancelBatchResponse\x12Q\n\nRetryBatch\x12 .mediafleet.v1.RetryBatchRequest\x1a!.mediafleet.v1.RetryBatchResponse\x12]\n\x11\x45xportBatchReport\x12\'.mediafleet.v1.ExportBatchReportRequest\x1a\x1d.mediafleet.v1.BatchReportRow0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmediafleet/v1/batches.proto\x12\rmediafleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmediafleet/v1/uploads.proto\"\xe1\x03\n\x05\x42\x61tch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x12\n\ncollection\x18\x04 \x01(\t\x12\x30\n\x06labels\x18\x05 \x03(\x0b\x32 .mediafleet.v1.Batch.LabelsEntry\x12(\n\x05state\x18\x06 \x01(\x0e\x32\x19.mediafleet.v1.BatchState\x12\x1b\n\x0e\x65xpected_items\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12.\n\x08progress\x18\x08 \x01(\x0b\x32\x1c.mediafleet.v1.BatchProgress\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tseal_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0c \x01(\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_expected_items\"\xae\x01\n\x0b\x42\x61tchCounts\x12\r\n\x05total\x18\x01 \x01(\x03\x12\x11\n\treceiving\x18\x02 \x01(\x03\x12\x0e\n\x06queued\x18\x03 \x01(\x03\x12\x12\n\nprocessing\x18\x04 \x01(\x03\x12\x12\n\ncancelling\x18\x05 \x01(\x03\x12\x11\n\tsucceeded\x18\x06 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x03\x12\x11\n\tcancelled\x18\x08 \x01(\x03\x12\x0f\n\x07\x65xpired\x18\t \x01(\x03\"\xea\x01\n\rBatchProgress\x12\x0f\n\x07percent\x18\x01 \x01(\x01\x12*\n\x06\x63ounts\x18\x02 \x01(\x0b\x32\x1a.mediafleet.v1.BatchCounts\x12\x12\n\nbytes_done\x18\x03 \x01(\x03\x12\x13\n\x0b\x62ytes_total\x18\x04 \x01(\x03\x12\x18\n\x10items_per_second\x18\x05 \x01(\x01\x12&\n\x03\x65ta\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\rrunning_items\x18\x07 \x03(\x0b\x32\x1a.mediafleet.v1.RunningItem\"o\n\x0bRunningItem\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12)\n\x08progress\x18\x03 \x01(\x0b\x32\x17.mediafleet.v1.Progress\x12\x0c\n\x04path\x18\x04 \x01(\t\"\xf0\x01\n\x12\x43reateBatchRequest\x12\x14\n\x0c\x64isplay_name\x18\x01 \x01(\t\x12\x12\n\ncollection\x18\x02 \x01(\t\x12=\n\x06labels\x18\x03 \x03(\x0b\x32-.mediafleet.v1.CreateBatchRequest.LabelsEntry\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x1b\n\x0e\x65xpected_items\x18\x05 \x01(\x03H\x00\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_expected_items\":\n\x13\x43reateBatchResponse\x12#\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Batch\"$\n\x10SealBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"8\n\x11SealBatchResponse\x12#\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Batch\"#\n\x0fGetBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"7\n\x10GetBatchResponse\x12#\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Batch\"\xf6\x01\n\x0b\x42\x61tchFilter\x12)\n\x06states\x18\x01 \x03(\x0e\x32\x19.mediafleet.v1.BatchState\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x36\n\x06labels\x18\x03 \x03(\x0b\x32&.mediafleet.v1.BatchFilter.LabelsEntry\x12\x33\n\x11\x63reate_time_range\x18\x04 \x01(\x0b\x32\x18.mediafleet.v1.TimeRange\x12\x0c\n\x04text\x18\x05 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"y\n\x12ListBatchesRequest\x12*\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1a.mediafleet.v1.BatchFilter\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"i\n\x13ListBatchesResponse\x12%\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x14.mediafleet.v1.Batch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"l\n\x11WatchBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_cursor\x18\x02 \x01(\t\x12/\n\x0cmin_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xbe\x02\n\nBatchEvent\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x62\x61tch_id\x18\x04 \x01(\t\x12(\n\x08snapshot\x18\x05 \x01(\x0b\x32\x14.mediafleet.v1.BatchH\x00\x12\x38\n\rstate_changed\x18\x06 \x01(\x0b\x32\x1f.mediafleet.v1.BatchStateChangeH\x00\x12\x30\n\x08progress\x18\x07 \x01(\x0b\x32\x1c.mediafleet.v1.BatchProgressH\x00\x12-\n\theartbeat\x18\x08 \x01(\x0b\x32\x18.mediafleet.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"\x94\x01\n\x10\x42\x61tchStateChange\x12\x31\n\x0eprevious_state\x18\x01 \x01(\x0e\x32\x19.mediafleet.v1.BatchState\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.mediafleet.v1.BatchState\x12#\n\x05\x62\x61tch\x18\x03 \x01(\x0b\x32\x14.mediafleet.v1.Batch\"6\n\x12\x43\x61ncelBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\":\n\x13\x43\x61ncelBatchResponse\x12#\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Batch\"%\n\x11RetryBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"P\n\x12RetryBatchResponse\x12#\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Batch\x12\x15\n\rretried_items\x18\x02 \x01(\x03\",\n\x18\x45xportBatchReportRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\"\xba\x05\n\x0e\x42\x61tchReportRow\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x11\n\tupload_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x12\n\ncollection\x18\x04 \x01(\t\x12&\n\x04kind\x18\x05 \x01(\x0e\x32\x18.mediafleet.v1.MediaKind\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12)\n\x05state\x18\x07 \x01(\x0e\x32\x1a.mediafleet.v1.UploadState\x12\x0f\n\x07\x64\x65leted\x18\x08 \x01(\x08\x12\x12\n\nsize_bytes\x18\t \x01(\x03\x12+\n\tchecksums\x18\n \x01(\x0b\x32\x18.mediafleet.v1.Checksums\x12\x0f\n\x07\x61ttempt\x18\x0b \x01(\x05\x12\'\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x16.mediafleet.v1.Failure\x12,\n\nrenditions\x18\r \x03(\x0b\x32\x18.mediafleet.v1.Rendition\x12,\n\nmedia_info\x18\x0e \x01(\x0b\x32\x18.mediafleet.v1.MediaInfo\x12\x39\n\x06labels\x18\x0f \x03(\x0b\x32).mediafleet.v1.BatchReportRow.LabelsEntry\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04path\x18\x13 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xc7\x01\n\nBatchState\x12\x1b\n\x17\x42\x41TCH_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42\x41TCH_STATE_OPEN\x10\x01\x12\x16\n\x12\x42\x41TCH_STATE_SEALED\x10\x02\x12\x19\n\x15\x42\x41TCH_STATE_SUCCEEDED\x10\x03\x12 \n\x1c\x42\x41TCH_STATE_PARTIALLY_FAILED\x10\x04\x12\x16\n\x12\x42\x41TCH_STATE_FAILED\x10\x05\x12\x19\n\x15\x42\x41TCH_STATE_CANCELLED\x10\x06\x32\xac\x05\n\x0c\x42\x61tchService\x12T\n\x0b\x43reateBatch\x12!.mediafleet.v1.CreateBatchRequest\x1a\".mediafleet.v1.CreateBatchResponse\x12N\n\tSealBatch\x12\x1f.mediafleet.v1.SealBatchRequest\x1a .mediafleet.v1.SealBatchResponse\x12K\n\x08GetBatch\x12\x1e.mediafleet.v1.GetBatchRequest\x1a\x1f.mediafleet.v1.GetBatchResponse\x12T\n\x0bListBatches\x12!.mediafleet.v1.ListBatchesRequest\x1a\".mediafleet.v1.ListBatchesResponse\x12K\n\nWatchBatch\x12 .mediafleet.v1.WatchBatchRequest\x1a\x19.mediafleet.v1.BatchEvent0\x01\x12T\n\x0b\x43\x61ncelBatch\x12!.mediafleet.v1.CancelBatchRequest\x1a\".mediafleet.v1.CancelBatchResponse\x12Q\n\nRetryBatch\x12 .mediafleet.v1.RetryBatchRequest\x1a!.mediafleet.v1.RetryBatchResponse\x12]\n\x11\x45xportBatchReport\x12\'.mediafleet.v1.ExportBatchReportRequest\x1a\x1d.mediafleet.v1.BatchReportRow0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,8 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHFILTER_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_BATCHREPORTROW_LABELSENTRY']._loaded_options = None
   _globals['_BATCHREPORTROW_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_BATCHSTATE']._serialized_start=3662
-  _globals['_BATCHSTATE']._serialized_end=3861
+  _globals['_BATCHSTATE']._serialized_start=3690
+  _globals['_BATCHSTATE']._serialized_end=3889
   _globals['_BATCH']._serialized_start=141
   _globals['_BATCH']._serialized_end=622
   _globals['_BATCH_LABELSENTRY']._serialized_start=558
@@ -53,49 +53,49 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHPROGRESS']._serialized_start=802
   _globals['_BATCHPROGRESS']._serialized_end=1036
   _globals['_RUNNINGITEM']._serialized_start=1038
-  _globals['_RUNNINGITEM']._serialized_end=1135
-  _globals['_CREATEBATCHREQUEST']._serialized_start=1138
-  _globals['_CREATEBATCHREQUEST']._serialized_end=1378
+  _globals['_RUNNINGITEM']._serialized_end=1149
+  _globals['_CREATEBATCHREQUEST']._serialized_start=1152
+  _globals['_CREATEBATCHREQUEST']._serialized_end=1392
   _globals['_CREATEBATCHREQUEST_LABELSENTRY']._serialized_start=558
   _globals['_CREATEBATCHREQUEST_LABELSENTRY']._serialized_end=603
-  _globals['_CREATEBATCHRESPONSE']._serialized_start=1380
-  _globals['_CREATEBATCHRESPONSE']._serialized_end=1438
-  _globals['_SEALBATCHREQUEST']._serialized_start=1440
-  _globals['_SEALBATCHREQUEST']._serialized_end=1476
-  _globals['_SEALBATCHRESPONSE']._serialized_start=1478
-  _globals['_SEALBATCHRESPONSE']._serialized_end=1534
-  _globals['_GETBATCHREQUEST']._serialized_start=1536
-  _globals['_GETBATCHREQUEST']._serialized_end=1571
-  _globals['_GETBATCHRESPONSE']._serialized_start=1573
-  _globals['_GETBATCHRESPONSE']._serialized_end=1628
-  _globals['_BATCHFILTER']._serialized_start=1631
-  _globals['_BATCHFILTER']._serialized_end=1877
+  _globals['_CREATEBATCHRESPONSE']._serialized_start=1394
+  _globals['_CREATEBATCHRESPONSE']._serialized_end=1452
+  _globals['_SEALBATCHREQUEST']._serialized_start=1454
+  _globals['_SEALBATCHREQUEST']._serialized_end=1490
+  _globals['_SEALBATCHRESPONSE']._serialized_start=1492
+  _globals['_SEALBATCHRESPONSE']._serialized_end=1548
+  _globals['_GETBATCHREQUEST']._serialized_start=1550
+  _globals['_GETBATCHREQUEST']._serialized_end=1585
+  _globals['_GETBATCHRESPONSE']._serialized_start=1587
+  _globals['_GETBATCHRESPONSE']._serialized_end=1642
+  _globals['_BATCHFILTER']._serialized_start=1645
+  _globals['_BATCHFILTER']._serialized_end=1891
   _globals['_BATCHFILTER_LABELSENTRY']._serialized_start=558
   _globals['_BATCHFILTER_LABELSENTRY']._serialized_end=603
-  _globals['_LISTBATCHESREQUEST']._serialized_start=1879
-  _globals['_LISTBATCHESREQUEST']._serialized_end=2000
-  _globals['_LISTBATCHESRESPONSE']._serialized_start=2002
-  _globals['_LISTBATCHESRESPONSE']._serialized_end=2107
-  _globals['_WATCHBATCHREQUEST']._serialized_start=2109
-  _globals['_WATCHBATCHREQUEST']._serialized_end=2217
-  _globals['_BATCHEVENT']._serialized_start=2220
-  _globals['_BATCHEVENT']._serialized_end=2538
-  _globals['_BATCHSTATECHANGE']._serialized_start=2541
-  _globals['_BATCHSTATECHANGE']._serialized_end=2689
-  _globals['_CANCELBATCHREQUEST']._serialized_start=2691
-  _globals['_CANCELBATCHREQUEST']._serialized_end=2745
-  _globals['_CANCELBATCHRESPONSE']._serialized_start=2747
-  _globals['_CANCELBATCHRESPONSE']._serialized_end=2805
-  _globals['_RETRYBATCHREQUEST']._serialized_start=2807
-  _globals['_RETRYBATCHREQUEST']._serialized_end=2844
-  _globals['_RETRYBATCHRESPONSE']._serialized_start=2846
-  _globals['_RETRYBATCHRESPONSE']._serialized_end=2926
-  _globals['_EXPORTBATCHREPORTREQUEST']._serialized_start=2928
-  _globals['_EXPORTBATCHREPORTREQUEST']._serialized_end=2972
-  _globals['_BATCHREPORTROW']._serialized_start=2975
-  _globals['_BATCHREPORTROW']._serialized_end=3659
+  _globals['_LISTBATCHESREQUEST']._serialized_start=1893
+  _globals['_LISTBATCHESREQUEST']._serialized_end=2014
+  _globals['_LISTBATCHESRESPONSE']._serialized_start=2016
+  _globals['_LISTBATCHESRESPONSE']._serialized_end=2121
+  _globals['_WATCHBATCHREQUEST']._serialized_start=2123
+  _globals['_WATCHBATCHREQUEST']._serialized_end=2231
+  _globals['_BATCHEVENT']._serialized_start=2234
+  _globals['_BATCHEVENT']._serialized_end=2552
+  _globals['_BATCHSTATECHANGE']._serialized_start=2555
+  _globals['_BATCHSTATECHANGE']._serialized_end=2703
+  _globals['_CANCELBATCHREQUEST']._serialized_start=2705
+  _globals['_CANCELBATCHREQUEST']._serialized_end=2759
+  _globals['_CANCELBATCHRESPONSE']._serialized_start=2761
+  _globals['_CANCELBATCHRESPONSE']._serialized_end=2819
+  _globals['_RETRYBATCHREQUEST']._serialized_start=2821
+  _globals['_RETRYBATCHREQUEST']._serialized_end=2858
+  _globals['_RETRYBATCHRESPONSE']._serialized_start=2860
+  _globals['_RETRYBATCHRESPONSE']._serialized_end=2940
+  _globals['_EXPORTBATCHREPORTREQUEST']._serialized_start=2942
+  _globals['_EXPORTBATCHREPORTREQUEST']._serialized_end=2986
+  _globals['_BATCHREPORTROW']._serialized_start=2989
+  _globals['_BATCHREPORTROW']._serialized_end=3687
   _globals['_BATCHREPORTROW_LABELSENTRY']._serialized_start=558
   _globals['_BATCHREPORTROW_LABELSENTRY']._serialized_end=603
-  _globals['_BATCHSERVICE']._serialized_start=3864
-  _globals['_BATCHSERVICE']._serialized_end=4548
+  _globals['_BATCHSERVICE']._serialized_start=3892
+  _globals['_BATCHSERVICE']._serialized_end=4576
 # @@protoc_insertion_point(module_scope)

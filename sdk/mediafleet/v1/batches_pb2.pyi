@@ -282,10 +282,13 @@ class RunningItem(_message.Message):
     UPLOAD_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """The member."""
     display_name: _builtins.str
     """Its file name."""
+    path: _builtins.str
+    """As `Upload.path`."""
     @_builtins.property
     def progress(self) -> _uploads_pb2.Progress:
         """How far it is."""
@@ -296,10 +299,11 @@ class RunningItem(_message.Message):
         upload_id: _builtins.str = ...,
         display_name: _builtins.str = ...,
         progress: _uploads_pb2.Progress | None = ...,
+        path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "progress", b"progress", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "path", b"path", "progress", b"progress", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -917,6 +921,7 @@ class BatchReportRow(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     FINISH_TIME_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
     batch_id: _builtins.str
     """Batch reported on."""
     upload_id: _builtins.str
@@ -937,6 +942,8 @@ class BatchReportRow(_message.Message):
     """Size of the original in bytes."""
     attempt: _builtins.int
     """Attempts taken in its last series."""
+    path: _builtins.str
+    """As `Upload.path`."""
     @_builtins.property
     def checksums(self) -> _uploads_pb2.Checksums:
         """Digests of the original."""
@@ -990,10 +997,11 @@ class BatchReportRow(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         finish_time: _timestamp_pb2.Timestamp | None = ...,
+        path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checksums", b"checksums", "create_time", b"create_time", "failure", b"failure", "finish_time", b"finish_time", "media_info", b"media_info", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "batch_id", b"batch_id", "checksums", b"checksums", "collection", b"collection", "content_type", b"content_type", "create_time", b"create_time", "deleted", b"deleted", "display_name", b"display_name", "failure", b"failure", "finish_time", b"finish_time", "kind", b"kind", "labels", b"labels", "media_info", b"media_info", "renditions", b"renditions", "size_bytes", b"size_bytes", "start_time", b"start_time", "state", b"state", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "batch_id", b"batch_id", "checksums", b"checksums", "collection", b"collection", "content_type", b"content_type", "create_time", b"create_time", "deleted", b"deleted", "display_name", b"display_name", "failure", b"failure", "finish_time", b"finish_time", "kind", b"kind", "labels", b"labels", "media_info", b"media_info", "path", b"path", "renditions", b"renditions", "size_bytes", b"size_bytes", "start_time", b"start_time", "state", b"state", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

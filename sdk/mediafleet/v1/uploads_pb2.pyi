@@ -139,6 +139,10 @@ class _TransferEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transfer.Val
     declared. FAILED_PRECONDITION `DIRECT_UNAVAILABLE` where the store cannot
     sign.
     """
+    TRANSFER_IMPORT: _Transfer.ValueType  # 3
+    """From an object in the bucket, by ImportUpload; cannot be asked for
+    elsewhere.
+    """
 
 class Transfer(_Transfer, metaclass=_TransferEnumTypeWrapper):
     """How the bytes reach the object store."""
@@ -151,6 +155,10 @@ TRANSFER_DIRECT: Transfer.ValueType  # 2
 """Straight to the object store, by SignUploadParts; the size must be
 declared. FAILED_PRECONDITION `DIRECT_UNAVAILABLE` where the store cannot
 sign.
+"""
+TRANSFER_IMPORT: Transfer.ValueType  # 3
+"""From an object in the bucket, by ImportUpload; cannot be asked for
+elsewhere.
 """
 Global___Transfer: _TypeAlias = Transfer  # noqa: Y015
 
@@ -355,6 +363,7 @@ class UploadSpec(_message.Message):
     PROCESSING_FIELD_NUMBER: _builtins.int
     TRANSFER_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
     display_name: _builtins.str
     """File name for people and for downloads, 1 to 255 characters, no path.
     Names need not be unique.
@@ -379,6 +388,10 @@ class UploadSpec(_message.Message):
     """How the bytes will come."""
     priority: Global___Priority.ValueType
     """Which work goes first."""
+    path: _builtins.str
+    """Where the caller has the file, within the folder or prefix that it comes
+    from, such as `2026/may/a.jpg`; at most 1024 characters; may be empty.
+    """
     @_builtins.property
     def checksums(self) -> Global___Checksums:
         """Digests that the bytes must have."""
@@ -405,10 +418,11 @@ class UploadSpec(_message.Message):
         processing: Global___Processing | None = ...,
         transfer: Global___Transfer.ValueType = ...,
         priority: Global___Priority.ValueType = ...,
+        path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "checksums", b"checksums", "processing", b"processing", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "batch_id", b"batch_id", "caption", b"caption", "checksums", b"checksums", "collection", b"collection", "content_type", b"content_type", "display_name", b"display_name", "labels", b"labels", "priority", b"priority", "processing", b"processing", "size_bytes", b"size_bytes", "transfer", b"transfer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "batch_id", b"batch_id", "caption", b"caption", "checksums", b"checksums", "collection", b"collection", "content_type", b"content_type", "display_name", b"display_name", "labels", b"labels", "path", b"path", "priority", b"priority", "processing", b"processing", "size_bytes", b"size_bytes", "transfer", b"transfer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
     _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
@@ -473,6 +487,7 @@ class Upload(_message.Message):
     PROCESSING_FIELD_NUMBER: _builtins.int
     STAGE_TIMINGS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """UUIDv7 in its canonical text form."""
     tenant: _builtins.str
@@ -512,6 +527,10 @@ class Upload(_message.Message):
     request_id: _builtins.str
     """The request id that it was created with; empty for none. Whoever makes
     these ids finds out what has arrived already.
+    """
+    path: _builtins.str
+    """Where the caller had the file, as it said at creation; for an import the
+    object's key, unless it said something else.
     """
     @_builtins.property
     def checksums(self) -> Global___Checksums:
@@ -605,10 +624,11 @@ class Upload(_message.Message):
         processing: Global___Processing | None = ...,
         stage_timings: _abc.Iterable[Global___StageTiming] | None = ...,
         request_id: _builtins.str = ...,
+        path: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "checksums", b"checksums", "create_time", b"create_time", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "media_info", b"media_info", "next_attempt_time", b"next_attempt_time", "processing", b"processing", "progress", b"progress", "size_bytes", b"size_bytes", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "attempt", b"attempt", "batch_id", b"batch_id", "caption", b"caption", "checksums", b"checksums", "collection", b"collection", "committed_size", b"committed_size", "content_type", b"content_type", "create_time", b"create_time", "declared_content_type", b"declared_content_type", "display_name", b"display_name", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "kind", b"kind", "labels", b"labels", "max_attempts", b"max_attempts", "media_info", b"media_info", "next_attempt_time", b"next_attempt_time", "priority", b"priority", "processing", b"processing", "progress", b"progress", "renditions", b"renditions", "request_id", b"request_id", "revision", b"revision", "size_bytes", b"size_bytes", "stage_timings", b"stage_timings", "start_time", b"start_time", "state", b"state", "tenant", b"tenant", "transfer", b"transfer", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "attempt", b"attempt", "batch_id", b"batch_id", "caption", b"caption", "checksums", b"checksums", "collection", b"collection", "committed_size", b"committed_size", "content_type", b"content_type", "create_time", b"create_time", "declared_content_type", b"declared_content_type", "display_name", b"display_name", "expire_time", b"expire_time", "failure", b"failure", "finish_time", b"finish_time", "kind", b"kind", "labels", b"labels", "max_attempts", b"max_attempts", "media_info", b"media_info", "next_attempt_time", b"next_attempt_time", "path", b"path", "priority", b"priority", "processing", b"processing", "progress", b"progress", "renditions", b"renditions", "request_id", b"request_id", "revision", b"revision", "size_bytes", b"size_bytes", "stage_timings", b"stage_timings", "start_time", b"start_time", "state", b"state", "tenant", b"tenant", "transfer", b"transfer", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
     _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
@@ -1770,6 +1790,176 @@ class CompleteDirectUploadResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompleteDirectUploadResponse: _TypeAlias = CompleteDirectUploadResponse  # noqa: Y015
+
+@_typing.final
+class ListImportablesRequest(_message.Message):
+    """Asks for a page of objects that can be imported."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREFIX_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    prefix: _builtins.str
+    """Beginning of the keys below `imports/<tenant>/`, such as `2026/`; empty for
+    all. At most 1024 characters.
+    """
+    page_size: _builtins.int
+    """Most objects to answer; 0 means 50, more than 1000 means 1000, negative is
+    refused.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with all other arguments unchanged;
+    empty for the first page.
+    """
+    def __init__(
+        self,
+        *,
+        prefix: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "prefix", b"prefix"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListImportablesRequest: _TypeAlias = ListImportablesRequest  # noqa: Y015
+
+@_typing.final
+class ListImportablesResponse(_message.Message):
+    """A page of objects in the order of their keys."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORTABLES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Opaque; empty on the last page."""
+    @_builtins.property
+    def importables(self) -> _containers.RepeatedCompositeFieldContainer[Global___Importable]:
+        """The objects; keys that end in a slash are markers of folders and left out."""
+
+    def __init__(
+        self,
+        *,
+        importables: _abc.Iterable[Global___Importable] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["importables", b"importables", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListImportablesResponse: _TypeAlias = ListImportablesResponse  # noqa: Y015
+
+@_typing.final
+class Importable(_message.Message):
+    """An object in the bucket that can be imported."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Its key below `imports/<tenant>/`."""
+    size_bytes: _builtins.int
+    """Size in bytes."""
+    etag: _builtins.str
+    """Its ETag, which changes with its content."""
+    content_type: _builtins.str
+    """Media type as its name tells; empty if it does not."""
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last changed."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        content_type: _builtins.str = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "etag", b"etag", "key", b"key", "size_bytes", b"size_bytes", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Importable: _TypeAlias = Importable  # noqa: Y015
+
+@_typing.final
+class ImportUploadRequest(_message.Message):
+    """Asks to make an upload of an object."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    SOURCE_KEY_FIELD_NUMBER: _builtins.int
+    SOURCE_ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    source_key: _builtins.str
+    """Key of the object as ListImportables tells it; no part of it is `.` or
+    `..`.
+    """
+    source_etag: _builtins.str
+    """ETag of the object as ListImportables tells it. FAILED_PRECONDITION
+    `SOURCE_CHANGED` if it has another by now.
+    """
+    request_id: _builtins.str
+    """As in `CreateUploadRequest.request_id`."""
+    @_builtins.property
+    def spec(self) -> Global___UploadSpec:
+        """What is known of the file. `display_name` may be left out: the last part of
+        the key; `path` too: the key. `size_bytes` and `transfer` must be left out.
+        """
+
+    def __init__(
+        self,
+        *,
+        spec: Global___UploadSpec | None = ...,
+        source_key: _builtins.str = ...,
+        source_etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "source_etag", b"source_etag", "source_key", b"source_key", "spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportUploadRequest: _TypeAlias = ImportUploadRequest  # noqa: Y015
+
+@_typing.final
+class ImportUploadResponse(_message.Message):
+    """The upload made of an object."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def upload(self) -> Global___Upload:
+        """QUEUED or later once it is copied; RECEIVING while that goes on."""
+
+    def __init__(
+        self,
+        *,
+        upload: Global___Upload | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["upload", b"upload"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["upload", b"upload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportUploadResponse: _TypeAlias = ImportUploadResponse  # noqa: Y015
 
 @_typing.final
 class GetUploadRequest(_message.Message):

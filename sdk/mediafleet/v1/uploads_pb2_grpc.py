@@ -65,6 +65,16 @@ class UploadServiceStub(object):
                 request_serializer=mediafleet_dot_v1_dot_uploads__pb2.CompleteDirectUploadRequest.SerializeToString,
                 response_deserializer=mediafleet_dot_v1_dot_uploads__pb2.CompleteDirectUploadResponse.FromString,
                 _registered_method=True)
+        self.ListImportables = channel.unary_unary(
+                '/mediafleet.v1.UploadService/ListImportables',
+                request_serializer=mediafleet_dot_v1_dot_uploads__pb2.ListImportablesRequest.SerializeToString,
+                response_deserializer=mediafleet_dot_v1_dot_uploads__pb2.ListImportablesResponse.FromString,
+                _registered_method=True)
+        self.ImportUpload = channel.unary_unary(
+                '/mediafleet.v1.UploadService/ImportUpload',
+                request_serializer=mediafleet_dot_v1_dot_uploads__pb2.ImportUploadRequest.SerializeToString,
+                response_deserializer=mediafleet_dot_v1_dot_uploads__pb2.ImportUploadResponse.FromString,
+                _registered_method=True)
         self.GetUpload = channel.unary_unary(
                 '/mediafleet.v1.UploadService/GetUpload',
                 request_serializer=mediafleet_dot_v1_dot_uploads__pb2.GetUploadRequest.SerializeToString,
@@ -165,6 +175,25 @@ class UploadServiceServicer(object):
         """Finishes a direct upload. The parts are compared with what the store
         holds; from here on it is treated as any other upload. Repeated, it answers
         the upload again. Scope `upload`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListImportables(self, request, context):
+        """Lists objects that lie in the bucket for this tenant to import, below
+        `imports/<tenant>/`, page by page. Scope `upload`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportUpload(self, request, context):
+        """Makes an upload of an object that lies in the bucket already: it is copied
+        within the storage, checked as any upload, and stays as it is. Where that
+        takes longer than a few seconds the answer is RECEIVING, and the same call
+        made again waits on. Safe to repeat with the same `request_id`. Scope
+        `upload`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,6 +304,16 @@ def add_UploadServiceServicer_to_server(servicer, server):
                     servicer.CompleteDirectUpload,
                     request_deserializer=mediafleet_dot_v1_dot_uploads__pb2.CompleteDirectUploadRequest.FromString,
                     response_serializer=mediafleet_dot_v1_dot_uploads__pb2.CompleteDirectUploadResponse.SerializeToString,
+            ),
+            'ListImportables': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImportables,
+                    request_deserializer=mediafleet_dot_v1_dot_uploads__pb2.ListImportablesRequest.FromString,
+                    response_serializer=mediafleet_dot_v1_dot_uploads__pb2.ListImportablesResponse.SerializeToString,
+            ),
+            'ImportUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportUpload,
+                    request_deserializer=mediafleet_dot_v1_dot_uploads__pb2.ImportUploadRequest.FromString,
+                    response_serializer=mediafleet_dot_v1_dot_uploads__pb2.ImportUploadResponse.SerializeToString,
             ),
             'GetUpload': grpc.unary_unary_rpc_method_handler(
                     servicer.GetUpload,
@@ -485,6 +524,60 @@ class UploadService(object):
             '/mediafleet.v1.UploadService/CompleteDirectUpload',
             mediafleet_dot_v1_dot_uploads__pb2.CompleteDirectUploadRequest.SerializeToString,
             mediafleet_dot_v1_dot_uploads__pb2.CompleteDirectUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImportables(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediafleet.v1.UploadService/ListImportables',
+            mediafleet_dot_v1_dot_uploads__pb2.ListImportablesRequest.SerializeToString,
+            mediafleet_dot_v1_dot_uploads__pb2.ListImportablesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediafleet.v1.UploadService/ImportUpload',
+            mediafleet_dot_v1_dot_uploads__pb2.ImportUploadRequest.SerializeToString,
+            mediafleet_dot_v1_dot_uploads__pb2.ImportUploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

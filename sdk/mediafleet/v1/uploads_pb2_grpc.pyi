@@ -75,6 +75,17 @@ class UploadServiceStub:
     holds; from here on it is treated as any other upload. Repeated, it answers
     the upload again. Scope `upload`.
     """
+    ListImportables: _grpc.UnaryUnaryMultiCallable[_uploads_pb2.ListImportablesRequest, _uploads_pb2.ListImportablesResponse]
+    """Lists objects that lie in the bucket for this tenant to import, below
+    `imports/<tenant>/`, page by page. Scope `upload`.
+    """
+    ImportUpload: _grpc.UnaryUnaryMultiCallable[_uploads_pb2.ImportUploadRequest, _uploads_pb2.ImportUploadResponse]
+    """Makes an upload of an object that lies in the bucket already: it is copied
+    within the storage, checked as any upload, and stays as it is. Where that
+    takes longer than a few seconds the answer is RECEIVING, and the same call
+    made again waits on. Safe to repeat with the same `request_id`. Scope
+    `upload`.
+    """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_uploads_pb2.GetUploadRequest, _uploads_pb2.GetUploadResponse]
     """Reads one upload. Scope `read`."""
     ListUploads: _grpc.UnaryUnaryMultiCallable[_uploads_pb2.ListUploadsRequest, _uploads_pb2.ListUploadsResponse]
@@ -145,6 +156,17 @@ class UploadServiceAsyncStub(UploadServiceStub):
     """Finishes a direct upload. The parts are compared with what the store
     holds; from here on it is treated as any other upload. Repeated, it answers
     the upload again. Scope `upload`.
+    """
+    ListImportables: _aio.UnaryUnaryMultiCallable[_uploads_pb2.ListImportablesRequest, _uploads_pb2.ListImportablesResponse]  # type: ignore[assignment]
+    """Lists objects that lie in the bucket for this tenant to import, below
+    `imports/<tenant>/`, page by page. Scope `upload`.
+    """
+    ImportUpload: _aio.UnaryUnaryMultiCallable[_uploads_pb2.ImportUploadRequest, _uploads_pb2.ImportUploadResponse]  # type: ignore[assignment]
+    """Makes an upload of an object that lies in the bucket already: it is copied
+    within the storage, checked as any upload, and stays as it is. Where that
+    takes longer than a few seconds the answer is RECEIVING, and the same call
+    made again waits on. Safe to repeat with the same `request_id`. Scope
+    `upload`.
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_uploads_pb2.GetUploadRequest, _uploads_pb2.GetUploadResponse]  # type: ignore[assignment]
     """Reads one upload. Scope `read`."""
@@ -243,6 +265,27 @@ class UploadServiceServicer:
         """Finishes a direct upload. The parts are compared with what the store
         holds; from here on it is treated as any other upload. Repeated, it answers
         the upload again. Scope `upload`.
+        """
+
+    def ListImportables(
+        self,
+        request: _uploads_pb2.ListImportablesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_uploads_pb2.ListImportablesResponse, _abc.Awaitable[_uploads_pb2.ListImportablesResponse]]:
+        """Lists objects that lie in the bucket for this tenant to import, below
+        `imports/<tenant>/`, page by page. Scope `upload`.
+        """
+
+    def ImportUpload(
+        self,
+        request: _uploads_pb2.ImportUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_uploads_pb2.ImportUploadResponse, _abc.Awaitable[_uploads_pb2.ImportUploadResponse]]:
+        """Makes an upload of an object that lies in the bucket already: it is copied
+        within the storage, checked as any upload, and stays as it is. Where that
+        takes longer than a few seconds the answer is RECEIVING, and the same call
+        made again waits on. Safe to repeat with the same `request_id`. Scope
+        `upload`.
         """
 
     def GetUpload(

@@ -36,9 +36,7 @@ class ImportMethods(UploadServiceServicer):
         fields.line("prefix", request.prefix, MAX_PATH)
         fields.check()
         tenant, size = caller().tenant, paging.page_size(request.page_size)
-        page = await self._imports.list(
-            tenant, request.prefix, limit=size, after=paging.decode(tenant, request)
-        )
+        page = await self._imports.list(tenant, request.prefix, limit=size, after=paging.decode(tenant, request))
         return pb.ListImportablesResponse(
             importables=map(_importable, page.objects),
             next_page_token=paging.encode(tenant, request, page.next_after),
@@ -56,7 +54,7 @@ class ImportMethods(UploadServiceServicer):
         )
         fields.require(bool(request.source_etag), "source_etag", "must be the object's")
         fields.line("source_etag", request.source_etag, _LONGEST_ETAG)
-        fields.require(not request.spec.HasField("size_bytes"), "spec.size_bytes", "must be left out: it is the object's")
+        fields.require(not request.spec.HasField("size_bytes"), "spec.size_bytes", "must be left out")
         fields.require(not request.spec.transfer, "spec.transfer", "must be left out")
         fields.check()
         named = pb.UploadSpec(display_name=key.rpartition("/")[2], path=key)

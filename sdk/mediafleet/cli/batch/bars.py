@@ -115,4 +115,5 @@ def _bar(done: float, total: float) -> ProgressBar:
 def _line(item: RunningItem) -> Text:
     progress = item.progress
     doing = plain(" ".join(filter(None, (progress.stage, progress.step))))
-    return Text(f"  {progress.percent:3.0f} %  {plain(item.path or item.display_name)}  {doing}", overflow="ellipsis", no_wrap=True)
+    name = plain(item.path or item.display_name)
+    return Text(f"  {progress.percent:3.0f} %  {name}  {doing}", overflow="ellipsis", no_wrap=True)

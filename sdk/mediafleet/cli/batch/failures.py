@@ -52,7 +52,8 @@ class Failures:
             return
         failure = row.failure
         said = " ".join(filter(None, (failure.message, failure.next_step)))
-        self._add(failure.code or UploadState.Name(row.state).removeprefix("UPLOAD_STATE_"), said, row.path or row.display_name)
+        code = failure.code or UploadState.Name(row.state).removeprefix("UPLOAD_STATE_")
+        self._add(code, said, row.path or row.display_name)
 
     def _add(self, code: str, said: str, name: str) -> None:
         self._groups.setdefault(code, Group(said)).add(name)

@@ -32,9 +32,7 @@ class Making(Protocol):
     async def opened(self, client: AsyncClient) -> Batch:
         """The batch; an earlier process may have opened it."""
 
-    def send(
-        self, client: AsyncClient, batch_id: str, bars: BatchBars
-    ) -> AsyncGenerator[tuple[str, Refusal], None]:
+    def send(self, client: AsyncClient, batch_id: str, bars: BatchBars) -> AsyncGenerator[tuple[str, Refusal], None]:
         """Brings what has not arrived; yields the path of each file that was not taken, with the reason.
 
         Raises what would befall the files behind it as well.

@@ -59,7 +59,7 @@ def making_a_batch(command: Callable[..., R]) -> Callable[..., R]:
     @click.option("--label", "labels", multiple=True, callback=labels, metavar="KEY=VALUE", help="Mark of every file.")
     @click.option("--dry-run", is_flag=True, help="Only count files and bytes.")
     @click.option("--no-wait", is_flag=True, help="End when everything is there, and do not wait for the work on it.")
-    @click.option("--json", "as_json", is_flag=True, help="One JSON object, after one for each file that was not taken.")
+    @click.option("--json", "as_json", is_flag=True, help="One JSON object, after one for each file not taken.")
     @wraps(command)
     def run(
         *arguments: Any,

@@ -1,4 +1,4 @@
-"""Copies within the storage: of a source that exists and is the one that was meant, and of no more than one call may."""
+"""Copies within the storage: of a source that exists and is the one meant, and of no more than one call may."""
 
 from __future__ import annotations
 
