@@ -19,6 +19,7 @@ from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.errors import Reason
 from mediafleet_core.intake import copying, importing
 from mediafleet_core.intake.crc32c import checksum
+from mediafleet_core.storage import s3
 from mediafleet_devserver.r2.faults import Fault, FaultKind
 from mediafleet_devserver.r2.operations import Operation
 from tests.directs import PART, Bucket, bucket
@@ -171,17 +172,18 @@ async def test_an_import_takes_no_bytes_and_is_made_in_no_other_way(here: Place,
         await create(here.reached, transfer=pb.TRANSFER_IMPORT)
 
 
-async def test_declared_checksums_are_held_by_the_worker(here: Place, redis_url: str, tmp_path: Path) -> None:
-    found = await here.only("a.bin")
+async def test_declared_checksums_are_held_by_the_worker(redis_url: str, redis_client: Redis, tmp_path: Path) -> None:
     sums = (pb.Checksums(crc32c=1), pb.Checksums(sha256=bytes(32)), pb.Checksums(crc32c=checksum(b"content")))
-    uploads = [await take(here, found, spec=pb.UploadSpec(checksums=declared)) for declared in sums]
-    async with working(worker_settings(redis_url, tmp_path)._replace(storage=here.storage)):
+    async with place(redis_url, tmp_path) as here, working(worker_settings(redis_url, tmp_path)):
+        found = await here.only("a.bin")
+        uploads = [await take(here, found, spec=pb.UploadSpec(checksums=declared)) for declared in sums]
         done = [await here.client.wait(upload.upload_id, timeout=30) for upload in uploads]
     mismatch = "OBJECT_CHECKSUM_MISMATCH"
     assert [upload.failure.code for upload in done] == [mismatch, mismatch, ""]
 
 
-async def test_a_storage_that_fails_is_asked_again(on_r2: Place, r2: Bucket) -> None:
+async def test_a_storage_that_fails_is_asked_again(on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "ATTEMPTS", 1)
     found = await on_r2.only("film.bin", some_bytes(2 * PART + 1))
     r2.plan(Fault(kind=FaultKind.UNAVAILABLE, operations=frozenset({Operation.UPLOAD_PART_COPY})))
     with refused(StatusCode.UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, RetryInfo):
@@ -195,20 +197,29 @@ async def test_a_storage_that_fails_is_asked_again(on_r2: Place, r2: Bucket) -> 
     assert len(await on_r2.left()) == 1
 
 
-async def test_an_object_that_changes_while_it_is_copied_fails(
-    on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("gone", [True, False])
+async def test_an_object_that_goes_or_changes_while_it_is_imported_fails(
+    on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch, gone: bool
 ) -> None:
-    found = await on_r2.only("film.bin", some_bytes(2 * PART + 1))
-    monkeypatch.setattr(importing, "PATIENCE", 0.05)
-    r2.plan(Fault(kind=FaultKind.STALL, seconds=0.5, times=1, operations=frozenset({Operation.UPLOAD_PART_COPY})))
-    upload = await take(on_r2, found, request_id="r")
-    assert upload.state == UploadState.UPLOAD_STATE_RECEIVING
-    await on_r2.shelf.put("ann/film.bin", some_bytes(2 * PART + 1, seed=5))
-    done = await on_r2.client.wait(upload.upload_id, timeout=20)
+    monkeypatch.setattr(s3, "ATTEMPTS", 1)
+    found = await on_r2.only("a.bin")
+    r2.plan(Fault(kind=FaultKind.UNAVAILABLE, operations=frozenset({Operation.COPY_OBJECT})))
+    with refused(StatusCode.UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, RetryInfo):
+        await take(on_r2, found, request_id="r")
+    r2.plan()
+    if gone:
+        await on_r2.shelf.drop("ann/a.bin")
+        with refused(StatusCode.NOT_FOUND, Reason.SOURCE_NOT_FOUND):
+            await take(on_r2, found, request_id="r")
+    else:
+        await on_r2.shelf.put("ann/a.bin", b"another")
+        with refused(StatusCode.FAILED_PRECONDITION, Reason.SOURCE_CHANGED):
+            await take(on_r2, found, request_id="r")
+    done = await take(on_r2, found, request_id="r")
     assert (done.state, done.failure.code) == (UploadState.UPLOAD_STATE_FAILED, "ORIGINAL_MISSING")
-    assert "replaced" in done.failure.detail
+    assert ("deleted" if gone else "replaced") in done.failure.detail
     assert await on_r2.left() == []
-    assert (await on_r2.client.usage()).originals.bytes == 0
+    assert (await on_r2.client.usage()).bytes == 0
 
 
 async def test_a_cancel_stops_the_copy(on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,9 +242,9 @@ async def test_who_waits_for_a_long_copy_hears_how_far_it_is(
     on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = await on_r2.only("film.bin", some_bytes(3 * PART))
-    monkeypatch.setattr(importing, "PATIENCE", 0.1)
+    monkeypatch.setattr(importing, "PATIENCE", 0.05)
     monkeypatch.setattr(copying, "_BEAT", 0.02)
-    r2.plan(Fault(kind=FaultKind.STALL, seconds=0.3, operations=frozenset({Operation.UPLOAD_PART_COPY})))
+    r2.plan(Fault(kind=FaultKind.STALL, seconds=0.15, operations=frozenset({Operation.UPLOAD_PART_COPY})))
     told: list[int] = []
     done = await on_r2.client.imports.take(found, progress=lambda upload: told.append(upload.committed_size))
     assert done.state == UploadState.UPLOAD_STATE_QUEUED
@@ -265,4 +276,4 @@ async def test_a_copy_whose_gateway_is_gone_is_taken_over(
         async def only_one() -> bool:
             return await other.left() == [f"uploads/ann/{done.upload_id}/o/2"]
 
-        await eventually(only_one)  # the first one ends later, and takes back what it made
+        await eventually(only_one)

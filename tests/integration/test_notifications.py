@@ -109,7 +109,6 @@ async def test_the_command_line_lists_and_marks(reached: Reached, ledger: RedisL
         assert done.returncode == 0, done.stderr
         return done.stdout or done.stderr
 
-    assert await command("list") == "no notifications\n"
     bad = await fails(ledger)
     batch = await ledger.create_batch(new_batch_id(), TENANT, BatchSpec(display_name="holiday"))
     await ledger.seal_batch(batch.batch_id, TENANT)
@@ -119,10 +118,9 @@ async def test_the_command_line_lists_and_marks(reached: Reached, ledger: RedisL
     assert oldest.split()[3:] == ["no", bad.upload_id, "a.jpg", "FAILED", "CORRUPT_MEDIA"]
     assert newest.split()[3:] == ["no", batch.batch_id, "holiday", "SUCCEEDED"]
     assert await command("read", "2") == "1 unread\n"
-    listed = [json.loads(line) for line in (await command("list", "--unread", "--json")).splitlines()]
-    assert [each["number"] for each in listed] == ["1"]
     assert json.loads(await command("read", "--through", "2", "--json")) == {"unread_count": 0}
-    assert len((await command("list", "--limit", "1", "--json")).splitlines()) == 1
+    listed = [json.loads(line) for line in (await command("list", "--limit", "1", "--json")).splitlines()]
+    assert [(each["number"], each["read"]) for each in listed] == [("2", True)]
 
 
 async def test_pages_hold_still_and_tokens_are_bound(

@@ -40,10 +40,14 @@ class Copying:
         self._upload, self._source, self._limits, self._places = upload, source, limits, places
         self._fence = self._bytes = 0
 
-    async def hold(self, span: timedelta = HOLD) -> bool:
+    async def hold(self, span: timedelta | None = None) -> bool:
         """Take it, or go on holding it; whether it is ours. Raises what `hold_import` raises."""
         session = await self._ledger.hold_import(
-            self._upload.upload_id, self._upload.tenant, hold=span, fence=self._fence, committed=self._bytes
+            self._upload.upload_id,
+            self._upload.tenant,
+            hold=HOLD if span is None else span,
+            fence=self._fence,
+            committed=self._bytes,
         )
         self._fence = session.fence
         return bool(session.fence)
