@@ -27,7 +27,7 @@ def test_columns_do_not_move(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert printed.startswith(
         "upload_id,display_name,state,kind,content_type,size_bytes,collection,batch_id,sha256,attempt,failure_code,"
-        "failure_message,create_time,start_time,finish_time\n"
+        "failure_message,create_time,start_time,finish_time,path\n"
     )
     (row,) = csv.DictReader(io.StringIO(printed))
     assert row["display_name"] == f"'{upload.display_name}"
