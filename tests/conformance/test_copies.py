@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from prometheus_client import REGISTRY
 
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.ports import ObjectStore, StoredObject
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 PART = 5 * MIB
+
+
+def billed() -> float:
+    return REGISTRY.get_sample_value("mediafleet_storage_billable_operations_total", {"class": "A"}) or 0.0
 
 
 async def described(store: ObjectStore, key: str) -> StoredObject:
@@ -83,7 +88,9 @@ async def test_a_large_object_is_copied_in_equal_parts(endpoint: S3Endpoint, pre
     try:
         await put(store, prefix + "a", content)
         source = await described(store, prefix + "a")
+        before = billed()
         copy = await store.copy(source, prefix + "b", content_type="video/mp4", copied=told.append)
+        assert billed() - before == 5  # to begin and to complete it, and its parts
         assert (copy.size, copy.content_type) == (len(content), "video/mp4")
         assert copy.etag.endswith("-3")
         assert told == [0, PART, 2 * PART, len(content)]

@@ -253,6 +253,23 @@ async def test_who_waits_for_a_long_copy_hears_how_far_it_is(
     assert (told[-1], r2.asked["CreateMultipartUpload"]) == (3 * PART, r2.asked["CompleteMultipartUpload"])
 
 
+async def test_a_gateway_that_ends_lets_go_of_its_copies_at_once(
+    r2: Bucket, redis_url: str, redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "PATIENCE", 0.05)
+    async with empty(r2, redis_url, tmp_path, storage_copy_bytes=PART) as first:
+        found = await first.only("film.bin", some_bytes(2 * PART + 1))
+        r2.plan(Fault(kind=FaultKind.STALL, seconds=0.5, times=1, operations=frozenset({Operation.UPLOAD_PART_COPY})))
+        begun = await take(first, found, request_id="r")
+    async with place(redis_url, tmp_path, r2) as other:
+
+        async def taken_over() -> bool:
+            return (await take(other, found, request_id="r")).state == UploadState.UPLOAD_STATE_QUEUED
+
+        await eventually(taken_over, copying.HOLD.total_seconds() / 2)
+        assert (await other.client.get(begun.upload_id)).committed_size == found.size_bytes
+
+
 async def test_a_copy_whose_gateway_is_gone_is_taken_over(
     on_r2: Place, r2: Bucket, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

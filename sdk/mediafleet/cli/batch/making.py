@@ -26,6 +26,8 @@ class Making(Protocol):
 
     origin: str
     """What it is called in a sentence, such as "folder"."""
+    nothing: str
+    """What is said where no file is meant."""
     count: int
     bytes: int
 
@@ -48,7 +50,7 @@ def make(connection: Connection, making: Making, manner: Manner) -> None:
     if manner.dry_run:
         return
     if not making.count:
-        raise click.ClickException("there is nothing to send")
+        raise click.ClickException(making.nothing)
     try:
         succeeded = asyncio.run(_make(connection, making, manner))
     except KeyboardInterrupt:

@@ -27,6 +27,7 @@ class FolderMaking:
     """See `Making`."""
 
     origin = "folder"
+    nothing = "there is nothing to send"
 
     def __init__(self, folder: Path, files: Sequence[Found], choice: Choice, about: About, transfer: Transfer) -> None:
         """`folder` is absolute and without symbolic links, `files` are those within it."""

@@ -13,6 +13,7 @@ from mediafleet.cli.batch.scanning import Choice
 from mediafleet.cli.batch.sending import NAMESPACE, SentSoFar, identifying, raise_what_concerns_all
 from mediafleet.cli.connection import Connection
 from mediafleet.cli.failures import Refusal
+from mediafleet.cli.text import plain
 from mediafleet.v1.batches_pb2 import Batch
 from mediafleet.v1.uploads_pb2 import Importable, Upload
 
@@ -35,6 +36,7 @@ class PrefixMaking:
     def __init__(self, prefix: str, found: Sequence[Importable], choice: Choice, about: About) -> None:
         """`found` are the objects with this prefix that are meant."""
         self.count, self.bytes = len(found), sum(each.size_bytes for each in found)
+        self.nothing = f"there is nothing to import below imports/TENANT/{plain(prefix)}"
         self._prefix, self._found, self._choice, self._about = prefix, found, choice, about
 
     async def opened(self, client: AsyncClient) -> Batch:
