@@ -69,7 +69,7 @@ test-long: $(STAMP) ## all tests, the long ones too
 
 test-s3: $(STAMP) $(if $(OWN),,$(SWIFT)/.ready) ## storage and upload tests on OpenStack Swift; OWN=1 takes the S3 server that R2_* name
 	@MEDIAFLEET_TEST_STORES=environment $(if $(OWN),,$(RUN) -m tests.swift $(SWIFT)) \
-		$(RUN) -m pytest -q --timeout 300 tests/conformance/test_object_store.py \
+		$(RUN) -m pytest -q --timeout 300 tests/conformance/test_object_store.py tests/conformance/test_copies.py \
 		tests/conformance/test_intake_on_stores.py tests/e2e/test_s3.py $(ARGS)
 
 $(SWIFT)/.ready: swift.lock

@@ -15,8 +15,8 @@ from prometheus_client import REGISTRY
 
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.ports import ObjectStore, StoredObject
-from mediafleet_core.storage import open_store
-from tests.conformance.conftest import S3Endpoint
+from mediafleet_core.storage import StorageSettings, open_store
+from tests.conformance.conftest import STORES, S3Endpoint
 from tests.conformance.test_object_store import content_of, keys_below, put
 
 if TYPE_CHECKING:
@@ -76,14 +76,17 @@ async def test_a_listing_goes_on_behind_a_key(store: ObjectStore, prefix: str) -
     ]
 
 
-@pytest.fixture(params=["s3", "r2"])
-def endpoint(request: pytest.FixtureRequest) -> S3Endpoint:
-    found: S3Endpoint = request.getfixturevalue(f"{request.param}_endpoint")
-    return found
+@pytest.fixture(params=[name for name in STORES if name != "local"])
+def bucket(request: pytest.FixtureRequest) -> StorageSettings:
+    """Each S3 server in turn."""
+    if request.param == "environment":
+        return StorageSettings()
+    endpoint: S3Endpoint = request.getfixturevalue(f"{request.param}_endpoint")
+    return endpoint.settings()
 
 
-async def test_a_large_object_is_copied_in_equal_parts(endpoint: S3Endpoint, prefix: str) -> None:
-    settings = endpoint.settings().model_copy(update={"storage_copy_bytes": PART})
+async def test_a_large_object_is_copied_in_equal_parts(bucket: StorageSettings, prefix: str) -> None:
+    settings = bucket.model_copy(update={"storage_copy_bytes": PART})
     store, content, told = open_store(settings), os.urandom(2 * PART + 3), list[int]()
     try:
         await put(store, prefix + "a", content)
@@ -104,8 +107,8 @@ async def test_a_large_object_is_copied_in_equal_parts(endpoint: S3Endpoint, pre
         await store.close()
 
 
-async def test_keys_of_any_characters_are_copied(endpoint: S3Endpoint, prefix: str) -> None:
-    store = open_store(endpoint.settings())
+async def test_keys_of_any_characters_are_copied(bucket: StorageSettings, prefix: str) -> None:
+    store = open_store(bucket)
     keys = [prefix + name for name in ("Grün & blau+1~.jpg", "a b/写真 😀.heic", "per%cent?#;=.png", "a//b")]
     try:
         for number, key in enumerate(keys):

@@ -44,7 +44,9 @@ def types(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> 
 def making_a_batch(command: Callable[..., R]) -> Callable[..., R]:
     """Adds the options; the command takes them as `choice`, `about` and `manner`."""
 
-    @click.option("--name", default="", help="Of the batch, by default the folder's. Another name makes another batch.")
+    @click.option(
+        "--name", default="", help="Of the batch, by default the last part of DIR or PREFIX; another makes another."
+    )
     @click.option(
         "--type",
         "types",
