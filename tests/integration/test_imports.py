@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -17,21 +19,28 @@ from redis.asyncio import Redis
 from mediafleet import AsyncClient, FailedPrecondition, Importable, InvalidArgument, NotFound, UploadState
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.errors import Reason
-from mediafleet_core.intake import copying, importing
+from mediafleet_core.intake import IntakeSettings, copying, importing
 from mediafleet_core.intake.crc32c import checksum
+from mediafleet_core.ledger import RedisLedger
+from mediafleet_core.ports import WriteSession
+from mediafleet_core.quotas import Limits
 from mediafleet_core.storage import s3
+from mediafleet_core.uploads import UploadSpec
 from mediafleet_devserver.r2.faults import Fault, FaultKind
 from mediafleet_devserver.r2.operations import Operation
 from tests.directs import PART, Bucket, bucket
 from tests.gateways import ANN, Refusal, bearer, create, refused, send
-from tests.imports import Place, place, token
-from tests.intakes import some_bytes
+from tests.imports import Folder, Place, place, token
+from tests.intakes import ANN as TENANT
+from tests.intakes import site
 from tests.waiting import eventually
 from tests.workers import settings as worker_settings
 from tests.workers import working
 
 LIMITS = {"strict": {"tenant_bytes": 1000, "allowed_types": ["image/*"], "max_upload_bytes": {"IMAGE": 500}}}
 STRICT = bearer("strict")
+FILM = os.urandom(2 * PART + 1)
+"""Copied in three parts."""
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +84,7 @@ async def take(here: Place, source: Importable, **more: Any) -> pb.Upload:
 
 
 async def test_an_object_becomes_an_upload_as_any_other(here: Place, redis_url: str, tmp_path: Path) -> None:
-    content = some_bytes(300_000)
+    content = os.urandom(300_000)
     found = await here.only("2026/may/Süd (1).bin", content)
     assert (found.size_bytes, found.content_type) == (len(content), "application/octet-stream")
     batch = await here.client.batches.create("imported", collection="trip")
@@ -184,7 +193,7 @@ async def test_declared_checksums_are_held_by_the_worker(redis_url: str, redis_c
 
 async def test_a_storage_that_fails_is_asked_again(on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "ATTEMPTS", 1)
-    found = await on_r2.only("film.bin", some_bytes(2 * PART + 1))
+    found = await on_r2.only("film.bin", FILM)
     r2.plan(Fault(kind=FaultKind.UNAVAILABLE, operations=frozenset({Operation.UPLOAD_PART_COPY})))
     with refused(StatusCode.UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, RetryInfo):
         await take(on_r2, found, request_id="r")
@@ -195,6 +204,35 @@ async def test_a_storage_that_fails_is_asked_again(on_r2: Place, r2: Bucket, mon
     done = await take(on_r2, found, request_id="r")
     assert (done.upload_id, done.committed_size) == (begun.upload_id, found.size_bytes)
     assert len(await on_r2.left()) == 1
+
+
+async def test_a_caller_that_leaves_as_a_copy_begins_stops_nothing(
+    redis_url: str, redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, release, hold = asyncio.Event(), asyncio.Event(), RedisLedger.hold_import
+
+    async def slow(self: RedisLedger, *arguments: Any, **more: Any) -> WriteSession:
+        session = await hold(self, *arguments, **more)
+        held.set()
+        await release.wait()
+        return session
+
+    monkeypatch.setattr(RedisLedger, "hold_import", slow)
+    await Folder(tmp_path).put("ann/a.bin", b"content")
+    async with site(redis_url, tmp_path, IntakeSettings()) as core:
+        (found,) = (await core.intake.imports.list(TENANT, "", limit=10)).objects
+        spec = UploadSpec(display_name="a.bin")
+        call = core.intake.imports.take(TENANT, spec, found.key, found.etag, limits=Limits())
+        taking = asyncio.create_task(call)
+        await held.wait()
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        release.set()
+
+        async def queued() -> bool:
+            return await core.due() == 1
+
+        await eventually(queued, copying.HOLD.total_seconds() / 2)
 
 
 @pytest.mark.parametrize("gone", [True, False])
@@ -223,7 +261,7 @@ async def test_an_object_that_goes_or_changes_while_it_is_imported_fails(
 
 
 async def test_a_cancel_stops_the_copy(on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = await on_r2.only("film.bin", some_bytes(2 * PART + 1))
+    found = await on_r2.only("film.bin", FILM)
     monkeypatch.setattr(importing, "PATIENCE", 0.05)
     monkeypatch.setattr(copying, "_BEAT", 0.02)
     r2.plan(Fault(kind=FaultKind.STALL, seconds=0.3, operations=frozenset({Operation.UPLOAD_PART_COPY})))
@@ -241,7 +279,7 @@ async def test_a_cancel_stops_the_copy(on_r2: Place, r2: Bucket, monkeypatch: py
 async def test_who_waits_for_a_long_copy_hears_how_far_it_is(
     on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = await on_r2.only("film.bin", some_bytes(3 * PART))
+    found = await on_r2.only("film.bin", FILM)
     monkeypatch.setattr(importing, "PATIENCE", 0.05)
     monkeypatch.setattr(copying, "_BEAT", 0.02)
     r2.plan(Fault(kind=FaultKind.STALL, seconds=0.15, operations=frozenset({Operation.UPLOAD_PART_COPY})))
@@ -250,7 +288,7 @@ async def test_who_waits_for_a_long_copy_hears_how_far_it_is(
     assert done.state == UploadState.UPLOAD_STATE_QUEUED
     assert {PART, 2 * PART} & set(told)
     assert told == sorted(told)
-    assert (told[-1], r2.asked["CreateMultipartUpload"]) == (3 * PART, r2.asked["CompleteMultipartUpload"])
+    assert (told[-1], r2.asked["CreateMultipartUpload"]) == (len(FILM), r2.asked["CompleteMultipartUpload"])
 
 
 async def test_a_gateway_that_ends_lets_go_of_its_copies_at_once(
@@ -258,7 +296,7 @@ async def test_a_gateway_that_ends_lets_go_of_its_copies_at_once(
 ) -> None:
     monkeypatch.setattr(importing, "PATIENCE", 0.05)
     async with empty(r2, redis_url, tmp_path, storage_copy_bytes=PART) as first:
-        found = await first.only("film.bin", some_bytes(2 * PART + 1))
+        found = await first.only("film.bin", FILM)
         r2.plan(Fault(kind=FaultKind.STALL, seconds=0.5, times=1, operations=frozenset({Operation.UPLOAD_PART_COPY})))
         begun = await take(first, found, request_id="r")
     async with place(redis_url, tmp_path, r2) as other:
@@ -273,7 +311,7 @@ async def test_a_gateway_that_ends_lets_go_of_its_copies_at_once(
 async def test_a_copy_whose_gateway_is_gone_is_taken_over(
     on_r2: Place, r2: Bucket, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = await on_r2.only("film.bin", some_bytes(2 * PART + 1))
+    found = await on_r2.only("film.bin", FILM)
     monkeypatch.setattr(importing, "PATIENCE", 0.05)
     monkeypatch.setattr(copying, "_BEAT", 60.0)  # it gives no sign of life
     monkeypatch.setattr(copying, "HOLD", copying.HOLD / 30)

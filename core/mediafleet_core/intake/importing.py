@@ -114,7 +114,11 @@ class Imports:
         upload_id, tenant = upload.upload_id, upload.tenant
         try:
             async with asyncio.timeout(PATIENCE):
-                if task := self._begun.get(upload_id) or await self._begin(upload, source, limits):
+                task = self._begun.get(upload_id)
+                if task is None:
+                    # A caller that leaves in between would leave it held by nobody.
+                    task = await self._works.detached.run(self._begin(upload, source, limits))
+                if task is not None:
                     await asyncio.shield(task)
                 return await self._received(upload_id, tenant)
         except TimeoutError:
