@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from mediafleet import Client
 from mediafleet_devserver.redis_server import free_port
+from tests.deploy.alerts import Documented, documented
 from tests.e2e.dev_server import DevServerProcess, dev_server
 from tests.pictures import scene
+from tests.promtool import binaries
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -23,13 +26,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def prometheus() -> Path:
-    """The folder with Debian's prometheus and promtool, unpacked once beside the environment."""
-    folder = Path(sys.prefix) / "prometheus"
-    unpacked = subprocess.run([ROOT / "tools/prometheus.sh", folder], check=False, capture_output=True, text=True)
-    if unpacked.returncode == 3:
-        pytest.skip(unpacked.stderr)
-    assert unpacked.returncode == 0, unpacked.stderr
-    return folder / "usr/bin"
+    """The folder with Debian's prometheus and promtool."""
+    return binaries()
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +54,40 @@ def test_every_page_passes_promtools_lint(prometheus: Path, server: DevServerPro
             [prometheus / "promtool", "check", "metrics"], input=text, capture_output=True, check=False
         )
         assert (lint.returncode, lint.stdout + lint.stderr) == (0, b""), url
+
+
+def shown(url: str) -> set[Documented]:
+    """What a page has, without what every Python process tells."""
+    families = text_string_to_metric_families(str(urlopen(url).read(), "utf-8"))
+    return {
+        Documented(
+            family.name + ("_total" if family.type == "counter" else ""),
+            family.type,
+            frozenset(label for sample in family.samples for label in sample.labels) - {"le"},
+        )
+        for family in families
+        if family.samples and not family.name.startswith(("python_", "process_"))
+    }
+
+
+def test_the_page_on_metrics_tells_of_all_that_there_are(server: DevServerProcess) -> None:
+    _, *parts = re.split(r"^## ", (ROOT / "docs/metrics.md").read_text(), flags=re.MULTILINE)
+    told = {part.partition("\n")[0]: set(documented(part)) for part in parts}
+    both = told["Gateways and workers"]
+    gateway, worker = both | told["Gateways"], both | told["Workers"]
+    pages = server.endpoints["metrics"]
+    for url in pages[:2]:
+        assert shown(url) == gateway, shown(url) ^ gateway
+
+    def leaders() -> list[set[Documented]]:
+        found = [shown(url) for url in pages[2:]]
+        return [page for page in found if any(row.name == "mediafleet_queue_messages" for row in page)]
+
+    [leader] = wait_until(leaders, message="a leader's figures")
+    assert leader == worker | told["The fleet"], leader ^ (worker | told["The fleet"])
+    assert [shown(url) == worker for url in pages[2:]].count(True) == 2
+    labels = {label for row in leader | gateway for label in row.labels}
+    assert not {"tenant", "upload_id", "batch_id", "collection", "key"} & labels
 
 
 def test_a_real_prometheus_scrapes_them_all(prometheus: Path, server: DevServerProcess, tmp_path: Path) -> None:

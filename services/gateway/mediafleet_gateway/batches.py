@@ -22,6 +22,7 @@ from mediafleet_gateway.convert_batches import (
     row_to_proto,
     view_to_proto,
 )
+from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.interceptors.around import Context
 from mediafleet_gateway.validation import MAX_DISPLAY_NAME, MAX_REASON, Fields
 
@@ -34,11 +35,11 @@ class BatchService(BatchServiceServicer):
     """Changes go through `batching`, reads ask the ledger."""
 
     def __init__(
-        self, ledger: BatchLedger, batching: Batching, watching: BatchWatching, *, heartbeat: timedelta
+        self, ledger: BatchLedger, batching: Batching, watching: BatchWatching, drain: Drain, *, heartbeat: timedelta
     ) -> None:
-        """`heartbeat` is the time between two signs of life on a watch."""
+        """`heartbeat` is the time between two signs of life on a watch; `drain` ends watches from outside."""
         self._ledger, self._batching, self._watching = ledger, batching, watching
-        self._heartbeat = heartbeat
+        self._drain, self._heartbeat = drain, heartbeat
 
     async def CreateBatch(self, request: pb.CreateBatchRequest, context: Context) -> pb.CreateBatchResponse:
         """An OPEN batch."""
@@ -87,9 +88,10 @@ class BatchService(BatchServiceServicer):
         messages = self._watching.watch(
             batch_id, caller().tenant, after=after, min_interval=interval, heartbeat=self._heartbeat
         )
-        async with aclosing(messages) as stream:
-            async for message in stream:
-                yield batch_event_to_proto(message, batch_id, self._heartbeat)
+        with self._drain.watch():
+            async with aclosing(messages) as stream:
+                async for message in stream:
+                    yield batch_event_to_proto(message, batch_id, self._heartbeat)
 
     async def CancelBatch(self, request: pb.CancelBatchRequest, context: Context) -> pb.CancelBatchResponse:
         """The batch; no member starts any more."""
