@@ -163,6 +163,8 @@ def test_one_page_has_the_figures_whoever_leads(redis_url: str, tmp_path: Path) 
         for _ in range(5):
             assert leader() in (None, other)
         assert wait_until(leader, 20, "one leader") == other
+        successor.terminate()
+        assert successor.wait(20) == 0
 
 
 async def test_a_redis_that_is_away_is_told_and_nothing_else(tmp_path: Path) -> None:
