@@ -94,7 +94,7 @@ def _quantiles(times: list[float]) -> tuple[float, ...]:
 
 
 def run(rounds: int) -> Iterator[Pair]:
-    """Transitions, reports of progress and looks at all figures; Redis syncs its log for each (`appendfsync always`)."""
+    """Transitions, reports of progress, looks at all figures; Redis syncs its log for each (`appendfsync always`)."""
     with (
         TemporaryDirectory(prefix="mediafleet-bench-") as folder,
         redis_server(Path(folder)) as url,

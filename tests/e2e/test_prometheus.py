@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
@@ -15,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mediafleet import Client
 from mediafleet_devserver.redis_server import free_port
-from tests.deploy.alerts import Documented, documented
+from tests.deploy.alerts import RULES, Documented, documented
 from tests.e2e.dev_server import DevServerProcess, dev_server
 from tests.pictures import scene
 from tests.promtool import binaries
@@ -93,8 +95,9 @@ def test_the_page_on_metrics_tells_of_all_that_there_are(server: DevServerProces
 def test_a_real_prometheus_scrapes_them_all(prometheus: Path, server: DevServerProcess, tmp_path: Path) -> None:
     targets = [url.removeprefix("http://").removesuffix("/metrics") for url in server.endpoints["metrics"]]
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-        "scrape_configs": [{"job_name": "mediafleet", "static_configs": [{"targets": targets}]}],
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "scrape_configs": [{"job_name": "mediafleet-gateway", "static_configs": [{"targets": targets}]}],
+        "rule_files": [str(RULES / "*.yaml")],
     }
     (tmp_path / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
     address = f"127.0.0.1:{free_port()}"
@@ -111,18 +114,26 @@ def test_a_real_prometheus_scrapes_them_all(prometheus: Path, server: DevServerP
         )
     try:
 
+        def ask(path: str) -> Any:
+            return json.load(urlopen(f"http://{address}/api/v1/{path}"))["data"]
+
         def query(expression: str) -> list[float]:
             try:
-                answer = json.load(urlopen(f"http://{address}/api/v1/query?query={quote(expression)}"))
+                answer = ask(f"query?query={quote(expression)}")
             except OSError:
                 return []
-            return [float(series["value"][1]) for series in answer["data"]["result"]]
+            return [float(series["value"][1]) for series in answer["result"]]
+
+        def rules() -> Counter[str]:
+            return Counter(rule["health"] for group in ask("rules")["groups"] for rule in group["rules"])
 
         wait_until(lambda: query("sum(up)") == [len(targets)], 30, "every target to be up")
         assert query('sum(grpc_server_handled_total{grpc_method="UploadFile",grpc_code="OK"})') > [0]
         assert query('sum(mediafleet_jobs_finished_total{outcome="succeeded"})') == [2]
         assert query("sum(mediafleet_storage_requests_total)") > [0]
         assert query('sum(mediafleet_jobs_finished_total{outcome="failed"})') == [0]  # there, and zero
+        wait_until(lambda: rules().keys() == {"ok"}, 30, "every rule to be evaluated")
+        assert query('ALERTS{alertstate="firing"}') == []
     finally:
         process.terminate()
         process.wait(10)
