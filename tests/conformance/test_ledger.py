@@ -50,9 +50,9 @@ async def test_the_whole_way_of_an_upload(ledger: RedisLedger) -> None:
     assert await stored(ledger) == (Stored(1000, 1), 0)
     claim = await claimed(ledger)
     assert (claim.upload.upload_id, claim.upload.state, claim.upload.attempt) == (upload.upload_id, State.PROCESSING, 1)
-    progress = WorkProgress(percent=50, stage="process", step="decode")
+    progress = WorkProgress(percent=90, stage="process", step="decode")
     assert await ledger.renew(upload.upload_id, claim.fence, LEASE, progress) is Verdict.HELD
-    assert (await ledger.get(upload.upload_id)).progress.percent == 50
+    assert (await ledger.get(upload.upload_id)).progress.percent == 90
     done = await ledger.commit(upload.upload_id, claim.fence, outcome())
     assert done is not None
     assert (done.state, done.progress.percent, done.progress.work_percent) == (State.SUCCEEDED, 100, 100)
