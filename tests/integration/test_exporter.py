@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -132,9 +131,9 @@ def housekeeper(configured: Settings, port: int) -> Iterator[subprocess.Popen[by
         process.wait()
 
 
-def shows_figures(port: int) -> bool:
+def has(port: int, metric: bytes) -> bool:
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        return b"mediafleet_queue_messages{" in answer.read()
+        return b"\n" + metric in answer.read()
 
 
 def test_one_page_has_the_figures_whoever_leads(redis_url: str, tmp_path: Path) -> None:
@@ -145,23 +144,23 @@ def test_one_page_has_the_figures_whoever_leads(redis_url: str, tmp_path: Path) 
         def leader() -> int | None:
             """The port of who shows the figures, once both answer."""
             try:
-                found = [port for port in ports if shows_figures(port)]
+                found = [port for port in ports if has(port, b"mediafleet_queue_messages{")]
             except URLError:
                 return None
             assert len(found) < 2
             return found[0] if found else None
 
-        processes = dict(zip(ports, (first, second), strict=True))
-        paused = processes.pop(wait_until(leader, 20, "a leader") or 0).pid
-        [(other, successor)] = processes.items()
+        led = wait_until(leader, 20, "a leader")
+        [other] = set(ports) - {led}
+        paused, successor = (first, second) if led == ports[0] else (second, first)
         assert children(successor.pid) == []  # it needs no sandbox
-        os.kill(paused, signal.SIGSTOP)
+        paused.send_signal(signal.SIGSTOP)
         try:
-            wait_until(lambda: shows_figures(other), 20, "the other one to lead")
+            wait_until(lambda: has(other, b"mediafleet_queue_messages{"), 20, "the other one to lead")
         finally:
-            os.kill(paused, signal.SIGCONT)
-        for _ in range(5):
-            assert leader() in (None, other)
+            paused.send_signal(signal.SIGCONT)
+        assert leader() in (None, other)
+        wait_until(lambda: not has(led or 0, b"mediafleet_redis_up "), 20, "the one that was paused to follow")
         assert wait_until(leader, 20, "one leader") == other
         successor.terminate()
         assert successor.wait(20) == 0
