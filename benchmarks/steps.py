@@ -68,6 +68,12 @@ class _Ledger:
             await self._commit(claim)
         return _quantiles(times)
 
+    async def figures(self) -> tuple[float, ...]:
+        """Looks at the figures of the fleet."""
+        times: list[float] = []
+        await _timed(lambda _: self._ledger.figures(), range(UPLOADS), times)
+        return _quantiles(times)
+
     async def _claim(self, _: int) -> Claim:
         claim = await self._ledger.claim(list(MediaKind), "w", LEASE)
         assert claim is not None
@@ -88,7 +94,7 @@ def _quantiles(times: list[float]) -> tuple[float, ...]:
 
 
 def run(rounds: int) -> Iterator[Pair]:
-    """Transitions and reports of progress; Redis syncs its log for each (`appendfsync always`)."""
+    """Transitions, reports of progress, looks at all figures; Redis syncs its log for each (`appendfsync always`)."""
     with (
         TemporaryDirectory(prefix="mediafleet-bench-") as folder,
         redis_server(Path(folder)) as url,
@@ -97,7 +103,11 @@ def run(rounds: int) -> Iterator[Pair]:
         settings = LedgerSettings(ledger_url=url)
         connection, ledger = Connection(settings), runner.run(connect(settings))
         subject, reference = _Ledger(ledger), ("one SET", lambda: runner.run(_sets(connection)))
-        for name, step in (("transition", subject.transitions), ("report of progress", subject.progress)):
+        for name, step in (
+            ("transition", subject.transitions),
+            ("report of progress", subject.progress),
+            ("look at the fleet's figures", subject.figures),
+        ):
             ours = (f"a {name}", lambda step=step: runner.run(step()))
             yield from measure_all(f"Ledger: a {name}", _UNITS, ours, reference, rounds=rounds)
         runner.run(ledger.close())

@@ -28,4 +28,5 @@ check "locks" tools/check_locks.sh
 check "locked dependencies" "$bin/python" tools/check_lock_fresh.py
 check "generated code" tools/protos.sh --check
 check "contract" tools/buf.sh
+check "prometheus rules and metrics" tools/check_prometheus.sh "$bin"
 exit "${failed:-0}"

@@ -3,7 +3,8 @@
 # and needs no root; exits 3 where there is no apt.
 set -eu
 
-target=$1
+mkdir -p "$1"
+target=$(cd "$1" && pwd)
 [ -x "$target/usr/bin/promtool" ] && exit 0
 command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || {
     echo "no apt here: prometheus is taken from Debian's package" >&2
@@ -18,5 +19,4 @@ apt() {
 cd "$work"
 apt update
 apt download prometheus
-mkdir -p "$target"
 dpkg-deb -x prometheus_*.deb "$target"

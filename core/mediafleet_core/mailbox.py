@@ -6,10 +6,14 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from prometheus_client import Counter
+
 from mediafleet_core.events import About, Cursor, Heartbeat, LogEntry, Message, ProgressMade
 from mediafleet_core.identity import UploadId
 
 _T = TypeVar("_T")
+
+COALESCED = Counter("mediafleet_watch_coalesced", "Progress that a watcher did not get, as newer was there before.")
 
 MOST_CHANGES = 1_000
 """State changes that may wait for a slow watcher; beyond them it reads the record again instead."""
@@ -60,6 +64,8 @@ class Mailbox:
     def put_progress(self, message: Message[ProgressMade]) -> None:
         """Replace the latest progress of an upload; the watcher is woken when the interval since the last is over."""
         if self._wants(message.event):
+            if message.event.upload_id in self._progress:
+                COALESCED.inc()
             _keep(self._progress, message.event.upload_id, message)
             self._ring_in(self._due - self._loop.time())
 

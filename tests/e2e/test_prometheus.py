@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from mediafleet import Client
 from mediafleet_devserver.redis_server import free_port
+from tests.deploy.alerts import RULES, Documented, documented
 from tests.e2e.dev_server import DevServerProcess, dev_server
 from tests.pictures import scene
+from tests.promtool import binaries
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -23,13 +28,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def prometheus() -> Path:
-    """The folder with Debian's prometheus and promtool, unpacked once beside the environment."""
-    folder = Path(sys.prefix) / "prometheus"
-    unpacked = subprocess.run([ROOT / "tools/prometheus.sh", folder], check=False, capture_output=True, text=True)
-    if unpacked.returncode == 3:
-        pytest.skip(unpacked.stderr)
-    assert unpacked.returncode == 0, unpacked.stderr
-    return folder / "usr/bin"
+    """The folder with Debian's prometheus and promtool."""
+    return binaries()
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,46 @@ def test_every_page_passes_promtools_lint(prometheus: Path, server: DevServerPro
         assert (lint.returncode, lint.stdout + lint.stderr) == (0, b""), url
 
 
+def shown(url: str) -> set[Documented]:
+    """What a page has, without what every Python process tells."""
+    families = text_string_to_metric_families(str(urlopen(url).read(), "utf-8"))
+    return {
+        Documented(
+            family.name + ("_total" if family.type == "counter" else ""),
+            family.type,
+            frozenset(label for sample in family.samples for label in sample.labels) - {"le"},
+        )
+        for family in families
+        if family.samples and not family.name.startswith(("python_", "process_"))
+    }
+
+
+def test_the_page_on_metrics_tells_of_all_that_there_are(server: DevServerProcess) -> None:
+    _, *parts = re.split(r"^## ", (ROOT / "docs/metrics.md").read_text(), flags=re.MULTILINE)
+    told = {part.partition("\n")[0]: set(documented(part)) for part in parts}
+    both = told["Gateways and workers"]
+    gateway, worker = both | told["Gateways"], both | told["Workers"]
+    pages = server.endpoints["metrics"]
+    for url in pages[:2]:
+        assert shown(url) == gateway, shown(url) ^ gateway
+
+    def leaders() -> list[set[Documented]]:
+        found = [shown(url) for url in pages[2:]]
+        return [page for page in found if any(row.name == "mediafleet_queue_messages" for row in page)]
+
+    [leader] = wait_until(leaders, message="a leader's figures")
+    assert leader == worker | told["The fleet"], leader ^ (worker | told["The fleet"])
+    assert [shown(url) == worker for url in pages[2:]].count(True) == 2
+    labels = {label for row in leader | gateway for label in row.labels}
+    assert not {"tenant", "upload_id", "batch_id", "collection", "key"} & labels
+
+
 def test_a_real_prometheus_scrapes_them_all(prometheus: Path, server: DevServerProcess, tmp_path: Path) -> None:
     targets = [url.removeprefix("http://").removesuffix("/metrics") for url in server.endpoints["metrics"]]
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-        "scrape_configs": [{"job_name": "mediafleet", "static_configs": [{"targets": targets}]}],
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "scrape_configs": [{"job_name": "mediafleet-gateway", "static_configs": [{"targets": targets}]}],
+        "rule_files": [str(RULES / "*.yaml")],
     }
     (tmp_path / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
     address = f"127.0.0.1:{free_port()}"
@@ -79,18 +114,26 @@ def test_a_real_prometheus_scrapes_them_all(prometheus: Path, server: DevServerP
         )
     try:
 
+        def ask(path: str) -> Any:
+            return json.load(urlopen(f"http://{address}/api/v1/{path}"))["data"]
+
         def query(expression: str) -> list[float]:
             try:
-                answer = json.load(urlopen(f"http://{address}/api/v1/query?query={quote(expression)}"))
+                answer = ask(f"query?query={quote(expression)}")
             except OSError:
                 return []
-            return [float(series["value"][1]) for series in answer["data"]["result"]]
+            return [float(series["value"][1]) for series in answer["result"]]
+
+        def rules() -> Counter[str]:
+            return Counter(rule["health"] for group in ask("rules")["groups"] for rule in group["rules"])
 
         wait_until(lambda: query("sum(up)") == [len(targets)], 30, "every target to be up")
         assert query('sum(grpc_server_handled_total{grpc_method="UploadFile",grpc_code="OK"})') > [0]
         assert query('sum(mediafleet_jobs_finished_total{outcome="succeeded"})') == [2]
         assert query("sum(mediafleet_storage_requests_total)") > [0]
         assert query('sum(mediafleet_jobs_finished_total{outcome="failed"})') == [0]  # there, and zero
+        wait_until(lambda: rules().keys() == {"ok"}, 30, "every rule to be evaluated")
+        assert query('ALERTS{alertstate="firing"}') == []
     finally:
         process.terminate()
         process.wait(10)

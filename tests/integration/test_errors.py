@@ -28,6 +28,7 @@ from mediafleet_devserver.redis_server import redis_server
 from mediafleet_gateway.statuses import CODES
 from tests.gateways import ANN, BOB, Metadata, Reached, bearer, create, refused, running, send, settings, upload
 from tests.ledgers import claimed, ledger_at, outcome
+from tests.pages import key, page
 
 UNKNOWN_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 STRICT = bearer("strict")
@@ -390,9 +391,12 @@ async def test_a_request_id_names_one_wish(reached: Reached) -> None:
 async def test_a_quota_names_itself(reached: Reached) -> None:
     for _ in range(2):
         await create(reached, metadata=STRICT, display_name="a.png", size_bytes=500)
+    counted = key("mediafleet_quota_rejections_total", quota="tenant_bytes")
+    before = (await page(reached.gateway.metrics_address))[counted]
     with refused(StatusCode.RESOURCE_EXHAUSTED, Reason.QUOTA_EXCEEDED, QuotaFailure) as refusal:
         await create(reached, metadata=STRICT, display_name="a.png", size_bytes=1)
     assert all(refusal.quotas)
+    assert (await page(reached.gateway.metrics_address))[counted] == before + 1
 
 
 # --- Other sides that are away --------------------------------------------------------------------------------------

@@ -78,8 +78,9 @@ async def test_a_worker_has_another_id_with_each_start(reached: Reached, shop: S
     async with admin(reached) as client:
 
         async def shown() -> bool:
-            ids.update(worker.worker_id for worker in (await client.fleet()).workers)
-            return bool((await client.fleet()).workers)
+            workers = (await client.fleet()).workers
+            ids.update(worker.worker_id for worker in workers)
+            return bool(workers)
 
         for _ in range(2):
             async with working(shop.settings):

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_requests.client import Client
-from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
@@ -34,6 +32,7 @@ from mediafleet_gateway.server import SERVICES
 from mediafleet_gateway.settings import GatewaySettings
 from tests.gateways import ANN, BOB, KEY, Reached, bearer, create, refused, running, send, settings, upload
 from tests.ledgers import claimed, ledger_at, outcome
+from tests.pages import key, page
 from tests.waiting import eventually
 
 OLD_KEY = "the key before, also 32 bytes or more"
@@ -244,7 +243,7 @@ async def test_a_writer_is_suspended_at_drain_and_loses_nothing(
     configured = settings(redis_url, tmp_path)
     async with running(configured) as reached:
         made = await create(reached)
-        before = (await _metrics(reached))[_INGEST]
+        before = (await page(reached.gateway.metrics_address))[_INGEST]
         call = reached.uploads.WriteUpload(metadata=ANN)
         await call.write(pb.WriteUploadRequest(upload_id=made.upload_id, content=b"12345"))
         await eventually(lambda: _ingested(reached, more_than=before), message="the bytes to arrive")
@@ -288,7 +287,7 @@ async def test_a_client_without_stubs_calls_by_reflection(reached: Reached) -> N
 
 
 async def test_metrics_exist_before_the_first_call_and_count_it(reached: Reached) -> None:
-    samples = await _metrics(reached)
+    samples = await page(reached.gateway.metrics_address)
     labels = {"grpc_type": "unary", "grpc_service": "mediafleet.v1.UploadService", "grpc_method": "GetUpload"}
     for name, more in [
         ("grpc_server_started_total", labels),
@@ -299,6 +298,7 @@ async def test_metrics_exist_before_the_first_call_and_count_it(reached: Reached
         ("grpc_server_started_total", dict.fromkeys(labels, "unknown")),
         ("mediafleet_inflight_rpcs", {"method": "mediafleet.v1.UploadService/WatchUpload"}),
         ("mediafleet_rejected_total", {"reason": "RATE_LIMITED"}),
+        ("mediafleet_quota_rejections_total", {"quota": "tenant_bytes"}),
         ("mediafleet_draining", {}),
         ("mediafleet_event_loop_lag_seconds_count", {}),
         ("mediafleet_ingest_bytes_total", {}),
@@ -306,14 +306,17 @@ async def test_metrics_exist_before_the_first_call_and_count_it(reached: Reached
         ("mediafleet_watch_streams", {}),
         ("mediafleet_watch_closed_total", {"reason": "draining"}),
         ("mediafleet_watch_resumes_total", {"outcome": "snapshot"}),
+        ("mediafleet_watch_coalesced_total", {}),
+        ("mediafleet_ledger_operation_seconds_count", {"operation": "finish"}),
+        ("mediafleet_ledger_operation_seconds_count", {"operation": "command"}),
     ]:
-        assert (name, frozenset(more.items())) in samples, (name, more)
+        assert key(name, **more) in samples, (name, more)
     assert any(name == "mediafleet_build_info" for name, _ in samples)
 
-    handled = ("grpc_server_handled_total", frozenset({**labels, "grpc_code": "INVALID_ARGUMENT"}.items()))
+    handled = key("grpc_server_handled_total", **labels, grpc_code="INVALID_ARGUMENT")
     with pytest.raises(grpc.aio.AioRpcError):
         await reached.uploads.GetUpload(pb.GetUploadRequest(), metadata=ANN)
-    assert (await _metrics(reached))[handled] == samples[handled] + 1
+    assert (await page(reached.gateway.metrics_address))[handled] == samples[handled] + 1
     assert not {"tenant", "upload_id"} & {label for _, pairs in samples for label, _ in pairs}
 
 
@@ -404,7 +407,7 @@ _INGEST: tuple[str, frozenset[tuple[str, str]]] = ("mediafleet_ingest_bytes_tota
 
 
 async def _ingested(reached: Reached, more_than: float) -> bool:
-    return (await _metrics(reached))[_INGEST] > more_than
+    return (await page(reached.gateway.metrics_address))[_INGEST] > more_than
 
 
 _ByReflection: Any = Client
@@ -419,19 +422,3 @@ async def _read(call: Any) -> Any:
     message = await asyncio.wait_for(call.read(), 10)
     assert message is not grpc.aio.EOF
     return message
-
-
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-async def _metrics(reached: Reached) -> Samples:
-    def fetch() -> str:
-        with urllib.request.urlopen(f"http://{reached.gateway.metrics_address}/metrics", timeout=10) as page:
-            return str(page.read(), "utf-8")
-
-    families = text_string_to_metric_families(await asyncio.to_thread(fetch))
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in families
-        for sample in family.samples
-    }

@@ -111,6 +111,8 @@ async def test_a_file_that_breaks_its_decoder_fails_after_its_attempts(
 async def test_a_file_that_never_ends_times_out(redis_url: str, redis_client: Redis, tmp_path: Path) -> None:
     configured = settings(redis_url, tmp_path, job_time=timedelta(seconds=1))
     before = counted("mediafleet_job_cpu_seconds_count", kind="OTHER")
+    failures = counted("mediafleet_job_failures_total", kind="OTHER", code="TIMED_OUT")
+    jobs, attempts = (counted(f"mediafleet_job_attempts_{what}", kind="OTHER") for what in ("count", "sum"))
     async with open_shop(configured) as shop, working(configured):
         upload = await shop.bring(b"POISON:hold\n")
         failed = await shop.reaches(upload.upload_id, State.FAILED)
@@ -118,6 +120,9 @@ async def test_a_file_that_never_ends_times_out(redis_url: str, redis_client: Re
     # What both attempts used is measured, and kept where there is no success either.
     assert counted("mediafleet_job_cpu_seconds_count", kind="OTHER") == before + 2
     assert counted("mediafleet_job_peak_memory_bytes_sum", kind="OTHER") > 2 * MIB
+    assert counted("mediafleet_job_failures_total", kind="OTHER", code="TIMED_OUT") == failures + 2
+    assert counted("mediafleet_job_attempts_count", kind="OTHER") == jobs + 1
+    assert counted("mediafleet_job_attempts_sum", kind="OTHER") == attempts + 2
     fetch, process = failed.timings
     assert (fetch.stage, process.stage) == ("fetch", "process")
     assert process.seconds > 2
@@ -148,10 +153,16 @@ async def test_who_runs_beside_a_file_that_ends_the_sandbox_loses_no_attempt(sho
 
 
 async def test_a_file_that_ends_the_sandbox_each_time_fails(shop: Shop, worker: WorkerProcess) -> None:
+    crashes = counted("mediafleet_job_failures_total", kind="OTHER", code="WORKER_CRASHED")
     upload = await shop.bring(b"POISON:sleep\n")
     for _ in range(MAX_LOST_LEASES):
         await kill_sandbox(worker)
     failed = await shop.reaches(upload.upload_id, State.FAILED)
+
+    async def blamed() -> bool:
+        return counted("mediafleet_job_failures_total", kind="OTHER", code="WORKER_CRASHED") == crashes + 1
+
+    await eventually(blamed)
     assert codes(failed) == [FailureCode.WORKER_CRASHED]
     assert failed.failure is not None
     assert failed.failure.attempts[0].evidence.count("in process") == MAX_LOST_LEASES

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from prometheus_client import REGISTRY
+
 from mediafleet_core import mailbox
 from mediafleet_core.events import Cursor, Heartbeat, LogEntry, Message, ProgressMade, StateChanged
 from mediafleet_core.identity import TenantId, UploadId
@@ -120,3 +122,16 @@ async def test_a_heartbeat_never_passes_a_change_that_waits() -> None:
     ahead = box.take_beat(place(10))  # read from the ledger, before the reader came so far
     assert ahead is not None
     assert ahead.cursor == place(10)
+
+
+async def test_progress_that_newer_replaced_is_counted() -> None:
+    def coalesced() -> float:
+        return REGISTRY.get_sample_value("mediafleet_watch_coalesced_total") or 0.0
+
+    box, before = Mailbox(), coalesced()
+    for percent in (10, 20, 30):
+        box.put_progress(progress(1, percent))
+    box.put_progress(progress(1, 5, B))
+    assert sorted(percents(box)) == [5, 30]
+    box.put_progress(progress(1, 40))
+    assert coalesced() == before + 2

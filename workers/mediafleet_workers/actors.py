@@ -19,20 +19,21 @@ _IDLE = 50
 
 def listen(
     broker: RedisBroker, kinds: Sequence[MediaKind], slots: int, answer: Callable[[], Coroutine[Any, Any, None]]
-) -> Worker:
-    """A worker, not started, with `slots` threads that hear the bells of `kinds`.
+) -> Worker | None:
+    """A worker, not started, with `slots` threads that hear the bells of `kinds`; None without any.
 
     `answer` runs on the event loop that is running now; its thread only waits, so a slot does one job at a time.
     """
+    if not kinds:
+        return None
     loop = asyncio.get_running_loop()
 
     def work() -> None:
         asyncio.run_coroutine_threadsafe(answer(), loop).result()
 
     Actor(work, broker=broker, actor_name=ACTOR_NAME, queue_name=queue_name(kinds[0]), priority=0, options={})
-    for kind in MediaKind:
-        metrics.SLOTS.labels(queue_name(kind)).set(slots if kind in kinds else 0)
     for kind in kinds:
+        metrics.SLOTS.labels(queue_name(kind)).set(slots)
         broker.declare_queue(queue_name(kind))
     worker = Worker(broker, worker_timeout=_IDLE, worker_threads=slots)
     worker.queue_prefetch = worker.delay_prefetch = slots  # a bell that waits here could be heard elsewhere

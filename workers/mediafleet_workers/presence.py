@@ -39,7 +39,7 @@ class Presence:
             host=socket.gethostname(),
             version=version("mediafleet-workers"),
             kinds=settings.worker_kinds,
-            slots=settings.worker_slots,
+            slots=settings.worker_slots if settings.worker_kinds else 0,
             start_time=datetime.now(UTC),
         )
 

@@ -23,7 +23,8 @@ class WorkerSettings(SettingsPart):
     metrics_address: str = Field("127.0.0.1:0", description="Set host:port; port 0 lets the system choose.")
     environment: Literal["development", "production"] = Field("development", description="development or production.")
     worker_kinds: Annotated[tuple[MediaKind, ...], NoDecode] = Field(
-        tuple(MediaKind), min_length=1, description="Some of IMAGE, AUDIO, VIDEO, DOCUMENT, OTHER, by commas."
+        tuple(MediaKind),
+        description="Some of IMAGE, AUDIO, VIDEO, DOCUMENT, OTHER, by commas; empty for one that only keeps house.",
     )
     worker_slots: int = Field(2, ge=1, le=64, description="Jobs at once.")
     worker_name: str = Field(
@@ -41,7 +42,9 @@ class WorkerSettings(SettingsPart):
     @field_validator("worker_kinds", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [name.strip().upper() for name in value.split(",")] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return [name.strip().upper() for name in value.split(",")] if value.strip() else []
 
     @field_validator("metrics_address")
     @classmethod

@@ -34,13 +34,13 @@ class WorkerProcess:
         sandbox: Sandbox,
         runner: JobRunner,
         slots: Slots,
-        bells: Worker,
+        bells: Worker | None,
         housekeeping: Housekeeping,
         presence: Presence,
         webhooks: Webhooks,
         resources: AsyncExitStack,
     ) -> None:
-        """`resources` are released at the end."""
+        """`resources` are released at the end; without `bells` it works on nothing and needs no sandbox."""
         self._settings, self._scratch, self._sandbox, self._runner = settings, scratch, sandbox, runner
         self._slots, self._bells, self._housekeeping, self._presence = slots, bells, housekeeping, presence
         self._webhooks, self._resources = webhooks, resources
@@ -56,8 +56,9 @@ class WorkerProcess:
 
     async def start(self) -> None:
         """Begin to work. Raises SandboxUnavailable, OSError when the metrics page cannot listen."""
-        async with self._scratch.job_folder() as folder:
-            await self._sandbox.start(folder, strict=self._settings.environment == "production")
+        if self._bells is not None:
+            async with self._scratch.job_folder() as folder:
+                await self._sandbox.start(folder, strict=self._settings.environment == "production")
         page = serve(self._settings.metrics_address, "worker")
         self._resources.push_async_callback(asyncio.to_thread, page.close)
         self.metrics_address = page.address
@@ -65,8 +66,9 @@ class WorkerProcess:
             asyncio.create_task(keeping.run(self._stopping))
             for keeping in (self._housekeeping, self._presence, self._webhooks)
         ]
-        self._bells.start()
-        self._listening = True
+        if self._bells is not None:
+            self._bells.start()
+            self._listening = True
         _log.info(
             "ready", kinds=self._settings.worker_kinds, slots=self._settings.worker_slots, metrics=str(page.address)
         )
@@ -76,8 +78,7 @@ class WorkerProcess:
         _log.info("draining")
         self._slots.close()
         grace = self._settings.worker_grace.total_seconds()
-        stopped = asyncio.create_task(asyncio.to_thread(self._bells.stop, round((grace + _LAST_STEPS) * 1000)))
-        self._listening = False
+        stopped = asyncio.create_task(self._stop_listening(grace + _LAST_STEPS))
         await asyncio.wait([stopped], timeout=grace)
         self._runner.give_back()
         await stopped
@@ -86,9 +87,13 @@ class WorkerProcess:
         """End at once: running jobs are given back. Safe after `drain`, and after a failed start."""
         self._slots.close()
         self._runner.give_back()
-        if self._listening:
-            self._listening = False
-            await asyncio.to_thread(self._bells.stop, round(_LAST_STEPS * 1000))
+        await self._stop_listening(_LAST_STEPS)
         self._stopping.set()
         await asyncio.gather(*self._keeping)
         await self._resources.aclose()
+
+    async def _stop_listening(self, patience: float) -> None:
+        """Once; until the jobs in hand have ended, though for no longer than `patience` seconds."""
+        if self._bells is not None and self._listening:
+            self._listening = False
+            await asyncio.to_thread(self._bells.stop, round(patience * 1000))

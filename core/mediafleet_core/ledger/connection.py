@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import msgspec
+from prometheus_client import Histogram
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
@@ -26,8 +27,22 @@ from mediafleet_core.ledger.witness import Witness
 SOCKET_TIMEOUT = 5.0
 """Seconds to wait for an answer; blocking reads ask for less."""
 
+DURATION = Histogram(
+    "mediafleet_ledger_operation_seconds",
+    "Time until a step of the ledger was answered, repeats included; single commands are the operation `command`.",
+    ["operation"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10),
+)
+
 _RETRIES = 3
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
+_COMMAND = DURATION.labels("command")
+
+
+class _Script(NamedTuple):
+    digest: str
+    text: str
+    duration: Histogram
 
 
 class Reply(NamedTuple):
@@ -61,7 +76,7 @@ class Connection:
         self._witness = Witness(self.key("events"), settings.events_kept)
         self._pipe = Pipe(self.redis.connection_pool, SOCKET_TIMEOUT, self._witness.greet)
         self._scripts = {
-            name: (hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text)
+            name: _Script(hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), text, DURATION.labels(name))
             for name, text in sources(settings).items()
         }
 
@@ -89,12 +104,13 @@ class Connection:
     async def run(self, script: str, **arguments: object) -> Reply:
         """Run one script; arguments that are None are left out."""
         given = msgspec.json.encode({name: value for name, value in arguments.items() if value is not None}).decode()
-        digest, text = self._scripts[script]
+        digest, text, duration = self._scripts[script]
         try:
-            try:
-                answer = await self._call("EVALSHA", digest, "0", self.prefix, given)
-            except NoScriptError:
-                answer = await self._call("EVAL", text, "0", self.prefix, given)
+            with duration.time():
+                try:
+                    answer = await self._call("EVALSHA", digest, "0", self.prefix, given)
+                except NoScriptError:
+                    answer = await self._call("EVAL", text, "0", self.prefix, given)
         except (RedisError, OSError) as error:
             raise unavailable() from error
         reply = Reply(*answer)
@@ -104,7 +120,8 @@ class Connection:
     async def call(self, *command: str) -> Any:
         """The raw answer of one command that neither blocks nor answers much."""
         try:
-            return await self._call(*command)
+            with _COMMAND.time():
+                return await self._call(*command)
         except (RedisError, OSError) as error:
             raise unavailable() from error
 

@@ -43,8 +43,7 @@ class FleetSteps(Reading):
     async def queues(self) -> tuple[Sequence[QueueFigures], datetime]:
         """Figures of every queue."""
         reply = await self._connection.run("queues", kinds=list(MediaKind))
-        rows = [msgspec.json.decode(row, type=_Figures) for row in reply.extra]
-        found = [_figures(kind, row) for kind, row in zip(MediaKind, rows, strict=True)]
+        found = [queue_figures(kind, row) for kind, row in zip(MediaKind, reply.extra, strict=True)]
         return found, records.at(reply.detail)
 
     async def heartbeat(self, sign: WorkerSign, expiry: timedelta) -> None:
@@ -73,7 +72,9 @@ class FleetSteps(Reading):
         ]
 
 
-def _figures(kind: MediaKind, row: _Figures) -> QueueFigures:
+def queue_figures(kind: MediaKind, told: str) -> QueueFigures:
+    """From JSON as the scripts write it."""
+    row = msgspec.json.decode(told, type=_Figures)
     return QueueFigures(
         kind=kind,
         waiting=row.waiting,

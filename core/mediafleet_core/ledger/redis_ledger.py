@@ -7,6 +7,7 @@ import secrets
 from mediafleet_core.ledger.caller import CallerSteps
 from mediafleet_core.ledger.connection import Connection
 from mediafleet_core.ledger.event_log import EventSteps
+from mediafleet_core.ledger.figures import FiguresSteps
 from mediafleet_core.ledger.fleet import FleetSteps
 from mediafleet_core.ledger.history import HistorySteps
 from mediafleet_core.ledger.housekeeping import HousekeepingSteps
@@ -24,6 +25,7 @@ class RedisLedger(
     HistorySteps,
     HousekeepingSteps,
     FleetSteps,
+    FiguresSteps,
     WebhookSteps,
     NoticeSteps,
     EventSteps,

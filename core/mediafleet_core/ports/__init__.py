@@ -7,6 +7,7 @@ is away or refuses, besides the reasons it names.
 from mediafleet_core.ports.batches import BatchFilter, BatchLedger, BatchPage, Swept
 from mediafleet_core.ports.caller import CallerLedger
 from mediafleet_core.ports.event_log import EventLog, History
+from mediafleet_core.ports.figures import Figures, FiguresLedger, ServerFigures
 from mediafleet_core.ports.fleet import FleetLedger
 from mediafleet_core.ports.history import HistoryLedger, Retention
 from mediafleet_core.ports.housekeeping import HousekeepingLedger, Sweep
@@ -37,6 +38,8 @@ __all__ = [
     "Chunks",
     "Claim",
     "EventLog",
+    "Figures",
+    "FiguresLedger",
     "FleetLedger",
     "History",
     "HistoryLedger",
@@ -54,6 +57,7 @@ __all__ = [
     "ReadingLedger",
     "RequestKey",
     "Retention",
+    "ServerFigures",
     "SignedPut",
     "StoredObject",
     "StoredPart",

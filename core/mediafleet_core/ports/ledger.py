@@ -6,6 +6,7 @@ from typing import Protocol
 
 from mediafleet_core.ports.batches import BatchLedger
 from mediafleet_core.ports.caller import CallerLedger
+from mediafleet_core.ports.figures import FiguresLedger
 from mediafleet_core.ports.fleet import FleetLedger
 from mediafleet_core.ports.history import HistoryLedger
 from mediafleet_core.ports.housekeeping import HousekeepingLedger
@@ -25,6 +26,7 @@ class Ledger(
     HistoryLedger,
     HousekeepingLedger,
     FleetLedger,
+    FiguresLedger,
     WebhookLedger,
     NoticeLedger,
     Protocol,

@@ -22,6 +22,7 @@ from mediafleet_gateway.convert_batches import (
     row_to_proto,
     view_to_proto,
 )
+from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.interceptors.around import Context
 from mediafleet_gateway.validation import MAX_DISPLAY_NAME, MAX_REASON, Fields
 from mediafleet_gateway.watches import RESUMED
@@ -36,11 +37,11 @@ class BatchService(BatchServiceServicer):
     """Changes go through `batching`, reads ask the ledger."""
 
     def __init__(
-        self, ledger: BatchLedger, batching: Batching, watching: BatchWatching, *, heartbeat: timedelta
+        self, ledger: BatchLedger, batching: Batching, watching: BatchWatching, drain: Drain, *, heartbeat: timedelta
     ) -> None:
-        """`heartbeat` is the time between two signs of life on a watch."""
+        """`heartbeat` is the time between two signs of life on a watch; `drain` ends watches from outside."""
         self._ledger, self._batching, self._watching = ledger, batching, watching
-        self._heartbeat, self._wire = heartbeat, BatchWire(heartbeat)
+        self._drain, self._heartbeat, self._wire = drain, heartbeat, BatchWire(heartbeat)
 
     async def CreateBatch(self, request: pb.CreateBatchRequest, context: Context) -> pb.CreateBatchResponse:
         """An OPEN batch."""
@@ -91,13 +92,14 @@ class BatchService(BatchServiceServicer):
         messages = self._watching.watch(
             batch_id, caller().tenant, after=after, min_interval=interval, heartbeat=self._heartbeat
         )
-        async with aclosing(messages) as stream:
-            async for message in stream:
-                if isinstance(message.event, Resumed):
-                    await context.send_initial_metadata(RESUMED)
-                    continue
-                await context.write(self._wire.of(message, batch_id))
-                del message  # what is made of it goes with the last watcher that has it
+        with self._drain.watch():
+            async with aclosing(messages) as stream:
+                async for message in stream:
+                    if isinstance(message.event, Resumed):
+                        await context.send_initial_metadata(RESUMED)
+                        continue
+                    await context.write(self._wire.of(message, batch_id))
+                    del message  # what is made of it goes with the last watcher that has it
 
     async def CancelBatch(self, request: pb.CancelBatchRequest, context: Context) -> pb.CancelBatchResponse:
         """The batch; no member starts any more."""

@@ -112,7 +112,9 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
         health_service = health.HealthServicer()
         servicers = Servicers(
             uploads=UploadService(settings, ledger, store, intake, lifecycle, watching, admission, drain),
-            batches=BatchService(ledger, batching, BatchWatching(ledger), heartbeat=settings.gateway.watch_heartbeat),
+            batches=BatchService(
+                ledger, batching, BatchWatching(ledger), drain, heartbeat=settings.gateway.watch_heartbeat
+            ),
             usage=UsageService(ledger, StorageProbe(store)),
             notifications=NotificationService(ledger),
             fleet=FleetService(ledger, queue),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_gateway import metrics
 
 
 def draining() -> MediafleetError:
@@ -31,6 +32,21 @@ class Drain:
         now = asyncio.get_running_loop().time()
         for scope, linger in self._scopes.items():
             scope.reschedule(now + linger)
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """The body is a watch stream, counted from its begin to its end, with the reason of that."""
+        reason = "error"
+        metrics.WATCHES.inc()
+        try:
+            yield
+            reason = "finished"
+        except (asyncio.CancelledError, GeneratorExit):
+            reason = "draining" if self.begun.is_set() else "client"
+            raise
+        finally:
+            metrics.WATCHES.dec()
+            metrics.WATCH_CLOSED.labels(reason).inc()
 
     @asynccontextmanager
     async def ending(self, linger: float = 0.0) -> AsyncIterator[None]:

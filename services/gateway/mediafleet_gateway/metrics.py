@@ -21,6 +21,7 @@ HANDLING = Histogram(
 )
 IN_FLIGHT = Gauge("mediafleet_inflight_rpcs", "RPCs under way.", ["method"])
 REJECTED = Counter("mediafleet_rejected", "RPCs refused or failed, by reason.", ["reason"])
+QUOTA_REJECTED = Counter("mediafleet_quota_rejections", "Uploads refused for want of quota, by quota.", ["quota"])
 DRAINING = Gauge("mediafleet_draining", "1 while this gateway drains.")
 LOOP_LAG = Histogram(
     "mediafleet_event_loop_lag_seconds",
@@ -39,7 +40,7 @@ WATCHES = Gauge("mediafleet_watch_streams", "Watch streams that are open.")
 WATCH_CLOSED = Counter("mediafleet_watch_closed", "Watch streams that ended, by reason.", ["reason"])
 WATCH_LAG = Histogram(
     "mediafleet_watch_event_lag_seconds",
-    "Time from a state change to its message on a watch stream.",
+    "Time from an upload's state change to its message on a watch stream that was open then.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 WATCH_RESUMES = Counter(
@@ -48,6 +49,8 @@ WATCH_RESUMES = Counter(
 
 for _reason in Reason:
     REJECTED.labels(_reason)
+for _quota in ("tenant_bytes", "collection_bytes"):
+    QUOTA_REJECTED.labels(_quota)
 for _end in ("finished", "client", "draining", "error"):
     WATCH_CLOSED.labels(_end)
 for _outcome in ("resumed", "snapshot"):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 from mediafleet.v1 import uploads_pb2 as pb
@@ -54,7 +53,8 @@ class Watches(UploadServiceServicer):
     async def _send(
         self, messages: AsyncGenerator[Message[WatchEvent], None], context: Context, *, resumes: bool
     ) -> None:
-        with self._counted():
+        begun = datetime.now(UTC)
+        with self._drain.watch():
             async with aclosing(messages):
                 async for message in messages:
                     if resumes:
@@ -65,24 +65,11 @@ class Watches(UploadServiceServicer):
                         # The client learns that it is served, though there may be nothing to tell for long.
                         await context.send_initial_metadata(RESUMED)
                         continue
-                    if isinstance(message.event, StateChanged):
+                    # What happened before is late because the watcher was away.
+                    if isinstance(message.event, StateChanged) and message.event.time >= begun:
                         metrics.WATCH_LAG.observe(_age(message.event.time))
                     await context.write(await self._wire.of(message))
                     del message  # what is made of it goes with the last watcher that has it
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        reason = "error"
-        metrics.WATCHES.inc()
-        try:
-            yield
-            reason = "finished"
-        except (asyncio.CancelledError, GeneratorExit):
-            reason = "draining" if self._drain.begun.is_set() else "client"
-            raise
-        finally:
-            metrics.WATCHES.dec()
-            metrics.WATCH_CLOSED.labels(reason).inc()
 
 
 def _age(time: datetime) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
@@ -16,6 +16,7 @@ from mediafleet_core.batching import sweep_batch
 from mediafleet_core.object_keys import ROOT
 from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, Sweep, UnfinishedMultipart
 from mediafleet_core.uploads import State, Upload
+from mediafleet_workers.housekeeping.exporter import Exporter
 from mediafleet_workers.housekeeping.settings import HousekeepingSettings
 
 _log = structlog.get_logger(__name__)
@@ -29,13 +30,14 @@ for _what in ("uploads", "batches"):
 
 @dataclass(frozen=True)
 class House:
-    """What there is to keep; `job_lease` is the lease that workers take on a job."""
+    """What there is to keep; `job_lease` is the lease that workers take on a job, `exporter` shows the figures."""
 
     ledger: Ledger
     store: ObjectStore
     queue: JobQueue
     settings: HousekeepingSettings
     job_lease: timedelta
+    exporter: Exporter = field(default_factory=Exporter)
 
 
 async def ring_for_due_work(house: House) -> None:
@@ -109,6 +111,11 @@ async def archive_history(house: House) -> None:
             _log.info("history_archived", tenant=tenant, **pruned._asdict())
 
 
+async def read_figures(house: House) -> None:
+    """Figures of the whole fleet, for the metrics page."""
+    house.exporter.show(await house.ledger.figures())
+
+
 class Duty(NamedTuple):
     """One duty: its name in metrics and logs, one round of it, and the least time between two."""
 
@@ -125,6 +132,7 @@ DUTIES = (
     Duty("manifests", finish_manifests),
     Duty("sweeps", sweep_objects),
     Duty("strays", abort_strays, lambda settings: settings.stray_interval),
+    Duty("figures", read_figures, lambda settings: settings.figures_interval),
     Duty("history", archive_history, lambda settings: settings.history_interval),
 )
 

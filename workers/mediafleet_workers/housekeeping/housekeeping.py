@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 import socket
@@ -15,7 +16,7 @@ from prometheus_client import Counter, Gauge
 from mediafleet_core.errors import MediafleetError
 from mediafleet_core.identity import new_upload_id
 from mediafleet_core.ports import JobQueue, Ledger, ObjectStore
-from mediafleet_workers.housekeeping.duties import DUTIES, Duty, House
+from mediafleet_workers.housekeeping.duties import DUTIES, ORPHANS, Duty, House
 from mediafleet_workers.housekeeping.settings import HousekeepingSettings
 
 _log = structlog.get_logger(__name__)
@@ -56,23 +57,27 @@ class Housekeeping:
     async def run(self, stop: asyncio.Event) -> None:
         """Do the duties, whenever leading, until `stop` is set; nothing that fails ends it."""
         interval = self._house.settings.housekeeping_interval.total_seconds()
-        try:
-            while not stop.is_set():
-                await self._round()
-                try:
-                    await asyncio.wait_for(stop.wait(), interval)
-                except TimeoutError:
-                    continue
-        finally:
-            LEADER.set(0)
-            running = [task for task in self._busy.values() if not task.done()]
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+        with self._house.exporter.on_page():
+            try:
+                while not stop.is_set():
+                    await self._round()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(stop.wait(), interval)
+            finally:
+                self._follow()
+                running = [task for task in self._busy.values() if not task.done()]
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
 
     async def _round(self) -> None:
+        until = time.monotonic() + self._house.settings.housekeeping_lease.total_seconds()
         leading = await self._lead()
-        LEADER.set(leading)
+        if leading:
+            self._house.exporter.lead(until)
+        elif leading is not None:
+            self._follow()
+        LEADER.set(bool(leading))
         now = time.monotonic()
         for duty in DUTIES if leading else ():
             busy = self._busy.get(duty.name)
@@ -81,7 +86,14 @@ class Housekeeping:
                 self._begun[duty.name] = now
                 self._busy[duty.name] = asyncio.create_task(self._do(duty), name=f"housekeeping-{duty.name}")
 
-    async def _lead(self) -> bool:
+    def _follow(self) -> None:
+        """What is counted over the whole fleet is the leader's to show."""
+        LEADER.set(0)
+        ORPHANS.set(0)
+        self._house.exporter.follow()
+
+    async def _lead(self) -> bool | None:
+        """None while the ledger does not say."""
         try:
             return await self._house.ledger.lead(
                 self._owner, self._house.settings.housekeeping_lease, job_lease=self._house.job_lease
@@ -90,7 +102,7 @@ class Housekeeping:
             _log.warning("housekeeping_interrupted", reason=error.reason)
         except Exception:
             _log.exception("housekeeping_interrupted")
-        return False
+        return None
 
     async def _do(self, duty: Duty) -> None:
         try:

@@ -18,6 +18,11 @@ class HousekeepingSettings(SettingsPart):
     housekeeping_lease: timedelta = Field(
         timedelta(seconds=5), description="How long the fleet waits for a housekeeper that stopped answering."
     )
+    figures_interval: timedelta = Field(
+        timedelta(seconds=5),
+        gt=timedelta(0),
+        description="Time between two looks at the figures that the housekeeper shows on its metrics page.",
+    )
     housekeeping_batch: int = Field(200, ge=1, description="Uploads that one duty takes on in one round.")
     stray_interval: timedelta = Field(
         timedelta(minutes=10), description="Time between two searches for multiparts that no record names."

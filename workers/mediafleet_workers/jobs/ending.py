@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from mediafleet_core.errors import MediafleetError
-from mediafleet_core.failures import FailureCode, ProcessingError
+from mediafleet_core.failures import Failure, FailureCode, ProcessingError
 from mediafleet_core.ports import Ledger, ObjectStore
 from mediafleet_core.uploads import State, Upload
 from mediafleet_workers import metrics
@@ -54,7 +54,8 @@ class Ending:
         match upload:
             case Upload(state=State.CANCELLED):
                 return "cancelled"
-            case Upload(state=State.FAILED):
+            case Upload(state=State.FAILED, failure=Failure(code=code)):
+                metrics.FAILURES.labels(job.upload.kind, code).inc()
                 return "failed"
         return "lost"
 
@@ -67,13 +68,13 @@ class Ending:
         )
         upload = await self.settle(lambda op: self._ledger.fail_attempt(job.upload.upload_id, job.fence, failed, op=op))
         await self._discard(job)
-        match upload:
-            case None:
-                return "lost"
-            case Upload(state=State.CANCELLED):
-                return "cancelled"
-            case Upload(state=State.QUEUED):
-                return "retried"
+        if upload is None:
+            return "lost"
+        if upload.state is State.CANCELLED:
+            return "cancelled"
+        metrics.FAILURES.labels(job.upload.kind, failed.code).inc()
+        if upload.state is State.QUEUED:
+            return "retried"
         return "timed_out" if failed.code is FailureCode.TIMED_OUT else "failed"
 
     async def _discard(self, job: Job) -> None:

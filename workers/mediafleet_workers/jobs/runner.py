@@ -72,6 +72,8 @@ class JobRunner:
                 if job.last_put is not None:
                     job.last_put.cancel()
             metrics.FINISHED.labels(kind, outcome).inc()
+            if outcome in metrics.FINAL:
+                metrics.ATTEMPTS.labels(kind).observe(job.upload.attempt)
             _log.info("job_ended", outcome=outcome, stage=job.stage_name)
 
     async def _to_its_end(self, job: Job) -> str:

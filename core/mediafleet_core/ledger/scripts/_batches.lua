@@ -23,6 +23,12 @@ local function batch_set(b, ...)
   written = true
 end
 
+-- Batches by state, as `states` counts uploads; '' is a batch that is not there.
+local function count_batch(previous, target)
+  if previous ~= '' then redis.call('HINCRBY', P .. 'batch_states', previous, -1) end
+  if target ~= '' then redis.call('HINCRBY', P .. 'batch_states', target, 1) end
+end
+
 -- The only place that changes a batch's state; its own short history is what watchers are told.
 local function move_batch(b, target)
   local previous, sequence = batch_get(b, 'state'), int(num(batch_get(b, 'seq')) + 1)
@@ -32,6 +38,7 @@ local function move_batch(b, target)
     fields[#fields + 1] = int(now)
   end
   if target ~= 'OPEN' then redis.call('ZREM', P .. 'batches_open', b.id) end
+  count_batch(previous, target)
   batch_set(b, unpack(fields))
   redis.call('RPUSH', batch_key(b.id) .. ':history', cjson.encode({sequence, previous, target, int(now)}))
   redis.call('LTRIM', batch_key(b.id) .. ':history', -CONSTANTS.history, -1)

@@ -284,6 +284,24 @@ local function claimable(kind)
   return redis.call('ZCOUNT', P .. 'delayed:' .. kind, '-inf', int(now)) > 0
 end
 
+-- The figures of a kind's queue, as JSON.
+local function queue_figures(kind)
+  local waiting, delayed = P .. 'waiting:' .. kind, P .. 'delayed:' .. kind
+  local retries = redis.call('ZCOUNT', delayed, '-inf', int(now))
+  local since = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2]
+  if retries > 0 then
+    since = math.min(num(since or now), num(redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]))
+  end
+  return cjson.encode({
+    waiting = redis.call('ZCARD', waiting) + retries,
+    running = redis.call('ZCARD', P .. 'running:' .. kind),
+    delayed = redis.call('ZCARD', delayed) - retries,
+    dead = redis.call('SCARD', P .. 'dead:' .. kind),
+    oldest = since and now - num(since) or nil,
+    pause = cjson.decode(redis.call('HGET', P .. 'paused', kind) or 'null'),
+  })
+end
+
 -- Objects that no record names any more. run 1 is due at once, run 2 after the longest storage time-out.
 local function plan_sweep(r, prefix, multipart, keep)
   local token = cjson.encode({r.id, 1, prefix, multipart and get(r, 'multipart_key') or '',

@@ -6,6 +6,7 @@ if redis.call('EXISTS', index .. 'batch:' .. b.id) == 1 then return 'KEPT' end
 local key = batch_key(b.id)
 redis.call('DEL', key, key .. ':history', key .. ':running', key .. ':deleted')
 redis.call('ZREM', index .. 'batches', b.id)
+count_batch(batch_get(b, 'state'), '')
 for _, list in ipairs({'batches_open', 'batches_swept'}) do redis.call('ZREM', P .. list, b.id) end
 if batch_get(b, 'request') ~= '' then redis.call('DEL', P .. 'request:' .. batch_get(b, 'request')) end
 written = true

@@ -89,6 +89,8 @@ def _incident(event: str) -> MediafleetError:
 
 async def _abort(context: Context, error: MediafleetError) -> None:
     metrics.REJECTED.labels(error.reason).inc()
+    for quota in error.quotas:
+        metrics.QUOTA_REJECTED.labels(quota.quota_id).inc()
     if error.reason in _AWAY:
         cause = error.__cause__
         _log.warning(
