@@ -24,6 +24,7 @@ from mediafleet_core.ports.object_store import (
     UploadedPart,
 )
 from mediafleet_core.ports.reading import Page, ReadingLedger, UploadFilter
+from mediafleet_core.ports.usage import Compared, ListedUpload, UsageLedger
 from mediafleet_core.ports.webhooks import TryOutcome, WebhookLedger, WebhookMessage, WebhookTry
 from mediafleet_core.ports.work import AttemptFailed, Claim, Outcome, Verdict, WorkLedger
 
@@ -36,6 +37,7 @@ __all__ = [
     "CallerLedger",
     "Chunks",
     "Claim",
+    "Compared",
     "EventLog",
     "FleetLedger",
     "History",
@@ -44,6 +46,7 @@ __all__ = [
     "IntakeLedger",
     "JobQueue",
     "Ledger",
+    "ListedUpload",
     "Notice",
     "NoticeLedger",
     "NoticePage",
@@ -64,6 +67,7 @@ __all__ = [
     "UploadFilter",
     "UploadNotice",
     "UploadedPart",
+    "UsageLedger",
     "Verdict",
     "WebhookLedger",
     "WebhookMessage",

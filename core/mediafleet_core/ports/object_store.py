@@ -116,8 +116,8 @@ class ObjectStore(Protocol):
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that do not exist are no error."""
 
-    def list(self, prefix: str) -> AsyncIterator[StoredObject]:
-        """Every object below `prefix`, in key order."""
+    def list(self, prefix: str, *, after: str = "") -> AsyncIterator[StoredObject]:
+        """Every object below `prefix` whose key comes behind `after`, in key order."""
 
     async def sign_url(
         self, key: str, expires_in: timedelta, *, file_name: str, content_type: str = "", as_attachment: bool = False

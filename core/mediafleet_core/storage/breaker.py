@@ -112,9 +112,9 @@ class BreakerStore:
         with self._circuit.call():
             await self._store.delete(keys)
 
-    def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+    def list(self, prefix: str, *, after: str = "") -> AsyncIterator[StoredObject]:
         """See `ObjectStore`."""
-        return self._streamed(self._store.list(prefix))
+        return self._streamed(self._store.list(prefix, after=after))
 
     async def sign_url(
         self, key: str, expires_in: timedelta, *, file_name: str, content_type: str = "", as_attachment: bool = False

@@ -145,9 +145,9 @@ class LocalStore:
         """See `ObjectStore`."""
         await self._run(self._delete, [self._path(key) for key in keys])
 
-    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+    async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[StoredObject]:
         """See `ObjectStore`; without content types and metadata, as with S3."""
-        objects = await self._run(lambda: iter(self._below(self._objects, "", prefix)))
+        objects = await self._run(lambda: iter(self._below(self._objects, "", prefix, after)))
         while stored := await self._run(next, objects, None):
             yield stored
 
@@ -332,8 +332,8 @@ class LocalStore:
                 except OSError:
                     break  # not empty, or gone
 
-    def _below(self, folder: Path, base: str, prefix: str) -> Iterator[StoredObject]:
-        """Walk in key order; only into folders that can hold the prefix."""
+    def _below(self, folder: Path, base: str, prefix: str, after: str) -> Iterator[StoredObject]:
+        """Walk in key order; only into folders that can hold the prefix and what comes behind `after`."""
         try:
             # A folder sorts as its keys do: with the slash.
             entries = sorted((entry.name + "/" * entry.is_dir(), entry) for entry in os.scandir(folder))
@@ -342,9 +342,9 @@ class LocalStore:
         for name, entry in entries:
             key = base + name
             if name.endswith("/"):
-                if key.startswith(prefix) or prefix.startswith(key):
-                    yield from self._below(Path(entry.path), key, prefix)
-            elif key.startswith(prefix):
+                if (key.startswith(prefix) or prefix.startswith(key)) and (key > after or after.startswith(key)):
+                    yield from self._below(Path(entry.path), key, prefix, after)
+            elif key.startswith(prefix) and key > after:
                 try:
                     file, stored = self.open(key)
                 except MediafleetError as error:

@@ -230,16 +230,16 @@ class S3Store:
                 if trouble.error.reason is not Reason.ORIGINAL_MISSING:
                     raise trouble.error
 
-    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+    async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[StoredObject]:
         """See `ObjectStore`; without content types and metadata, which S3 does not list."""
-        after: dict[str, Any] = {}
+        place: dict[str, Any] = {"StartAfter": after} if after else {}
         while True:
-            page = await self._call("", self._client.list_objects_v2, Prefix=prefix, **after)
+            page = await self._call("", self._client.list_objects_v2, Prefix=prefix, **place)
             for found in page.get("Contents", ()):
                 yield StoredObject(found["Key"], found["Size"], _etag(found), modified=found["LastModified"])
             if not page.get("IsTruncated"):
                 return
-            after = {"ContinuationToken": page["NextContinuationToken"]}
+            place = {"ContinuationToken": page["NextContinuationToken"]}
 
     async def sign_url(
         self, key: str, expires_in: timedelta, *, file_name: str, content_type: str = "", as_attachment: bool = False

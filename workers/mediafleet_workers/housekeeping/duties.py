@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 import structlog
 from prometheus_client import Counter, Gauge
 
-from mediafleet_core import cleanup, history, manifest
+from mediafleet_core import cleanup, history, manifest, reconciling
 from mediafleet_core.batching import sweep_batch
 from mediafleet_core.object_keys import ROOT
 from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, Sweep, UnfinishedMultipart
@@ -20,6 +20,9 @@ from mediafleet_workers.housekeeping.settings import HousekeepingSettings
 
 _log = structlog.get_logger(__name__)
 _Item = TypeVar("_Item")
+
+_RECONCILE_AGAIN = timedelta(minutes=5)
+"""How long after a comparison that failed the next one is tried, unless somebody asks."""
 
 ORPHANS = Gauge("mediafleet_storage_orphans", "Unfinished multiparts that no record names, as last searched for.")
 ARCHIVED = Counter("mediafleet_history_archived", "Records that were archived and left the ledger.", ["what"])
@@ -109,6 +112,25 @@ async def archive_history(house: House) -> None:
             _log.info("history_archived", tenant=tenant, **pruned._asdict())
 
 
+async def reconcile_usage(house: House) -> None:
+    """Compare the counters of usage with the bucket, if that is due or somebody has asked for it."""
+    compared = await reconciling.reconcile(
+        house.store,
+        house.ledger,
+        every=house.settings.reconcile_interval,
+        again=min(_RECONCILE_AGAIN, house.settings.reconcile_interval),
+        requests=house.settings.housekeeping_concurrency,
+    )
+    if compared is not None:
+        told = {"objects": compared.listed.objects, "drift_objects": compared.drift.objects}
+        _log.info("usage_reconciled", bytes=compared.listed.size, drift_bytes=compared.drift.size, **told)
+
+
+async def sample_usage(house: House) -> None:
+    """Keep what is stored now, for the history of usage."""
+    await house.ledger.sample_usage()
+
+
 class Duty(NamedTuple):
     """One duty: its name in metrics and logs, one round of it, and the least time between two."""
 
@@ -126,6 +148,8 @@ DUTIES = (
     Duty("sweeps", sweep_objects),
     Duty("strays", abort_strays, lambda settings: settings.stray_interval),
     Duty("history", archive_history, lambda settings: settings.history_interval),
+    Duty("reconcile", reconcile_usage),
+    Duty("usage", sample_usage, lambda settings: settings.usage_interval),
 )
 
 
