@@ -29,7 +29,7 @@ from mediafleet_core.usage import Comparison, Stored
 LEASE = timedelta(minutes=5)
 """Longer than one call of the storage takes, with all its repeats."""
 
-RANGES_EACH = 4
+RANGES_EACH = 2
 """Ranges of keys for each listing that runs at a time, so that all end about together."""
 
 AT_ONCE = 250

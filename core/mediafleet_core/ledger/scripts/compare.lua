@@ -12,9 +12,8 @@ for _, each in ipairs(A.uploads) do
   else
     local r = redis.call('HMGET', record_key(id), 'state', 'counted_original', 'counted_renditions', 'rendition_objects')
     local known_size, known_objects = counted(r[2], r[3], r[4])
-    -- Whoever has no record was deleted, or has left the history and is counted as it is.
-    local gone = not r[1]
-    if gone and not leaving(id) and redis.call('EXISTS', P .. 'deleted:' .. id) == 0 then
+    -- Without a record it was deleted, or has left the history and is counted as it is.
+    if not r[1] and redis.call('EXISTS', P .. 'deleted:' .. id, P .. 'emptied:' .. id) == 0 then
       known_size, known_objects = size, objects
     end
     local expected = A.settled and size >= known_size and objects >= known_objects
