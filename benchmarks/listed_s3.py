@@ -34,7 +34,8 @@ class Listing:
         if request.path == "/_seen":
             return web.json_response({"pages": self.pages, "most": self.most})
         if request.query.get("list-type") != "2":
-            return _xml("ListMultipartUploadsResult" if "uploads" in request.query else "Error", "<Code>NoSuchKey</Code>")
+            nothing = "ListMultipartUploadsResult" if "uploads" in request.query else "Error"
+            return _xml(nothing, "<Code>NoSuchKey</Code>")
         self._under_way += 1
         self.most, self.pages = max(self.most, self._under_way), self.pages + 1
         try:
@@ -46,10 +47,8 @@ class Listing:
         first = max(bisect_left(self._keys, prefix), bisect_right(self._keys, after))
         end = bisect_left(self._keys, prefix + "\U0010ffff")
         page = self._keys[first : min(end, first + _PAGE)]
-        entries = "".join(
-            f'<Contents><Key>{key}</Key><Size>{SIZE}</Size><ETag>"e"</ETag><LastModified>{_MADE}</LastModified></Contents>'
-            for key in page
-        )
+        about = f'<Size>{SIZE}</Size><ETag>"e"</ETag><LastModified>{_MADE}</LastModified>'
+        entries = "".join(f"<Contents><Key>{key}</Key>{about}</Contents>" for key in page)
         more = first + _PAGE < end
         token = f"<NextContinuationToken>{page[-1]}</NextContinuationToken>" if more else ""
         return _xml("ListBucketResult", f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{entries}")

@@ -1,7 +1,7 @@
 """Comparing the counters of usage with the bucket, while both go on changing.
 
-A listing takes its time, and sees each upload at another moment. So the ledger notes, while it runs, which uploads' usage
-moves. Those count on neither side; the rest must be in the bucket as it was counted when the listing began:
+A listing takes its time, and sees each upload at another moment. So the ledger notes, while it runs, which uploads'
+usage moves. Those count on neither side; the rest must be in the bucket as it was counted when the listing began:
 
     drift = listed of those that did not move - (counted at the beginning - counted then of those that moved)
 

@@ -1,4 +1,4 @@
-"""Stored bytes and objects, as counters kept with each commit; how they differ from the bucket, and their past. Pure."""
+"""Stored bytes and objects, as counters kept with each commit; how the bucket differs, and their past. Pure."""
 
 from __future__ import annotations
 

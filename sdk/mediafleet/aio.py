@@ -351,7 +351,7 @@ class AsyncClient:
         collection: str = "",
         whole_bucket: bool = False,
     ) -> AsyncGenerator[usage_pb2.UsagePoint, None]:
-        """What was stored at the end of each hour, day or month, by rising time; the last 30 days unless `since` is given.
+        """What was stored at the end of each hour, day or month, by rising time; `since` 30 days ago unless given.
 
         Times are aware of their zone. Pages are fetched as the caller goes on.
         """

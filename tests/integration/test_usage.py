@@ -20,13 +20,15 @@ from mediafleet import AsyncClient, Client
 from mediafleet.v1 import uploads_pb2
 from mediafleet.v1 import usage_pb2 as pb
 from mediafleet_core.errors import Reason
-from mediafleet_core.usage import Granularity, Operations
+from mediafleet_core.usage import Comparison, Granularity, Operations, Reconciliation, Stored
 from mediafleet_workers.housekeeping import Housekeeping, HousekeepingSettings
+from mediafleet_workers.housekeeping.comparisons import Comparisons
 from tests.command_line import mediafleet
-from tests.gateways import ANN, Reached, bearer, create, refused, running, settings, upload
+from tests.gateways import ANN, Metadata, Reached, bearer, create, refused, running, settings, upload
 from tests.intakes import site
 from tests.ledgers import ANN as TENANT
 from tests.ledgers import LEASE, ledger_at
+from tests.waiting import eventually
 
 STAFF = bearer("staff")
 BUCKET = pb.GetUsageRequest(scope=pb.USAGE_SCOPE_BUCKET)
@@ -46,8 +48,24 @@ async def housekeeping(redis_url: str, folder: Path) -> AsyncIterator[None]:
         await task
 
 
-async def usage(reached: Reached, request: pb.GetUsageRequest, metadata: tuple[tuple[str, str], ...] = STAFF) -> pb.Usage:
+async def usage(reached: Reached, request: pb.GetUsageRequest, metadata: Metadata = STAFF) -> pb.Usage:
     return (await reached.usage.GetUsage(request, metadata=metadata)).usage
+
+
+async def shown() -> bool:
+    """Whether the housekeeper has told of any comparison, of none as well."""
+    return REGISTRY.get_sample_value("mediafleet_usage_drift_bytes") is not None
+
+
+def test_the_metrics_page_tells_of_the_latest_comparison() -> None:
+    time = datetime(2027, 1, 1, tzinfo=UTC)
+    page = Comparisons()
+    assert list(page.collect()) == []
+    drift = Stored(-3, 1)
+    page.show(Reconciliation(Comparison(time, time, Stored(), Stored(), drift, Stored()), None))
+    values = {metric.name: metric.samples[0].value for metric in page.collect()}
+    assert values["mediafleet_usage_drift_bytes"] == -3
+    assert values["mediafleet_reconcile_last_success_timestamp_seconds"] == time.timestamp()
 
 
 async def test_the_whole_bucket_is_compared_when_it_is_asked_for(
@@ -62,6 +80,7 @@ async def test_the_whole_bucket_is_compared_when_it_is_asked_for(
         compared = await usage(reached, REFRESHED)
         assert (compared.bytes, compared.drift, compared.source) == (8, pb.StoredAmount(), pb.USAGE_SOURCE_RECONCILIATION)
         assert not compared.HasField("reconcile_progress")
+        assert await eventually(shown, message="the comparison on the metrics page")
         original = next(path for path in (tmp_path / "objects" / "objects" / "uploads" / "bob").rglob("1"))
         original.unlink()
         again = await usage(reached, REFRESHED)
@@ -191,7 +210,7 @@ async def test_wrong_questions_about_the_past_are_refused(
     assert refusal.fields == {field}
 
 
-def _token(metadata: tuple[tuple[str, str], ...]) -> str:
+def _token(metadata: Metadata) -> str:
     return metadata[0][1].removeprefix("Bearer ")
 
 

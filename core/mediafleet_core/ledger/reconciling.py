@@ -51,7 +51,9 @@ class ComparingSteps(Reading):
             found: Sequence[Sequence[UploadId]] = await asked.execute()
         return [(tenant, ids[0]) for tenant, ids in zip(places, found, strict=True) if ids]
 
-    async def begin_comparison(self, run: str, *, lease: timedelta, every: timedelta, again: timedelta) -> Stored | None:
+    async def begin_comparison(
+        self, run: str, *, lease: timedelta, every: timedelta, again: timedelta
+    ) -> Stored | None:
         """Begin, if one is due."""
         spans = {name: milliseconds(span) for name, span in (("lease", lease), ("every", every), ("again", again))}
         reply = await self._connection.run("begin_comparison", run=run, **spans)

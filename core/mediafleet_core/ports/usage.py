@@ -41,7 +41,7 @@ class UsageLedger(Protocol):
     """Counters of usage. A tenant of None means all of them: the whole bucket."""
 
     async def usage(self, tenant: TenantId | None, collection: str = "") -> Usage:
-        """Bytes and objects of a tenant, of one of its collections, or of the whole bucket, which tells no collections."""
+        """Bytes and objects of a tenant, of one of its collections, or of the bucket, which tells no collections."""
 
     async def count_operations(self, counts: Mapping[TenantId, Operations], *, op: str) -> None:
         """Add operations to those of this hour, day and month; those of the tenant "" are nobody's but the bucket's."""
@@ -79,7 +79,9 @@ class UsageLedger(Protocol):
     async def cuts(self, count: int) -> Sequence[tuple[TenantId, UploadId]]:
         """Fewer than `count` uploads, in order of their keys, that cut all of them in ranges of about equal length."""
 
-    async def begin_comparison(self, run: str, *, lease: timedelta, every: timedelta, again: timedelta) -> Stored | None:
+    async def begin_comparison(
+        self, run: str, *, lease: timedelta, every: timedelta, again: timedelta
+    ) -> Stored | None:
         """Begin to compare, named `run`: what is counted now; None unless a comparison is due.
 
         One is due `every` so often, `again` so long after one that failed, and when one is wanted. From now on uploads

@@ -26,8 +26,8 @@ LEAST_NAME = 12
 """Columns of the terminal that a name is worth a place in the line for."""
 
 FIGURES = frozenset(
-    {"size", "files", "objects", "count", "done", "waiting", "running", "delayed", "dead", "oldest", "class A", "class B"}
-    | {"used", "limit", "left", "share"}
+    {"size", "files", "objects", "count", "done", "waiting", "running", "delayed", "dead", "oldest"}
+    | {"class A", "class B", "used", "limit", "left", "share"}
 )
 """Heads of columns that stand to the right."""
 
