@@ -31,6 +31,7 @@ from mediafleet_core.ports import Original
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import UploadSpec
 from mediafleet_devserver.redis_server import free_port
+from tests.waiting import eventually
 
 TENANTS = tuple(map(TenantId, ("acme", "beta", "local", "zoo")))
 AT_ONCE = 64
@@ -47,9 +48,7 @@ async def fill(ledger: RedisLedger, count: int) -> list[str]:
         for number in numbers:
             tenant, upload_id = TENANTS[number % len(TENANTS)], new_upload_id()
             spec = UploadSpec(display_name="a.bin", size_bytes=SIZE, collection=f"c{number % 50}")
-            await ledger.create(
-                upload_id, tenant, spec, limits=_LIMITS, expires_in=timedelta(days=1), opened=True
-            )
+            await ledger.create(upload_id, tenant, spec, limits=_LIMITS, expires_in=timedelta(days=1), opened=True)
             original = Original(UploadKeys(tenant, upload_id).original(1), SIZE, 0)
             await ledger.finish(upload_id, 1, original, limits=_LIMITS, max_attempts=1)
             keys.append(original.key)
@@ -110,11 +109,14 @@ async def measure(started: Bench, folder: Path, records: int, pause: float, call
                 p50, p99 = await timed(calls, at_once, call)
                 found[f"{name}, {at_once} at a time"] = {"p50_ms": round(p50, 2), "p99_ms": round(p99, 2)}
         _keep_house(started, bucket, folder)
-        while not (await client.usage(whole_bucket=True)).HasField("reconcile_time"):
-            await asyncio.sleep(0.1)  # the first comparison of a new fleet
+
+        async def compared() -> bool:
+            return (await client.usage(whole_bucket=True)).HasField("reconcile_time")
+
+        await eventually(compared, 120, "the first comparison of a new fleet")
         seen: list[tuple[float, int]] = []
         figures = await refreshed(client, seen)
-    pages = json.loads(urllib.request.urlopen(f"http://{bucket.address}/_seen").read())
+    pages = json.loads(await asyncio.to_thread(_read, f"http://{bucket.address}/_seen"))
     await ledger.close()
     progress = [f"{listed} after {seconds:.1f} s" for seconds, listed in seen[:: max(1, len(seen) // 5)]]
     return found | {
@@ -124,6 +126,12 @@ async def measure(started: Bench, folder: Path, records: int, pause: float, call
         "drift": [figures.drift.bytes, figures.drift.objects],
         "progress": progress,
     }
+
+
+def _read(url: str) -> bytes:
+    with urllib.request.urlopen(url) as answer:
+        read: bytes = answer.read()
+        return read
 
 
 def _keep_house(started: Bench, bucket: Server, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Uploads that live, each step by itself: what is stored and what the ledger says of it come apart and together again."""
+"""Uploads that live, each step by itself: what is stored and what is counted come apart and together again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SPECS = (
 
 @dataclass
 class Life:
-    """One upload, with the fence of whoever writes to it and works on it, which may be stale, and what that one stored."""
+    """One upload; the fences of whoever writes to it and works on it, which may be stale; what those two stored."""
 
     keys: UploadKeys
     writer: int = 0
@@ -156,8 +156,7 @@ STEPS: list[Callable[[World, int], Awaitable[None]]] = [
 async def rest(ledger: RedisLedger, store: ObjectStore, redis: Redis) -> None:
     """Nothing is under way any more: leases and the time to finish are over, every sweep ran twice."""
     for key in ("mf:running:IMAGE", "mf:expiry"):
-        for member in await redis.zrange(key, 0, -1):
-            await redis.zadd(key, {member: 0})
+        await _make_due(redis, key)
     await redis.set("mf:leases:wait", 0)
     await ledger.end_lost_leases(timedelta(0))
     await ledger.expire(1000)
@@ -167,11 +166,15 @@ async def rest(ledger: RedisLedger, store: ObjectStore, redis: Redis) -> None:
 async def sweep_all(ledger: RedisLedger, store: ObjectStore, redis: Redis, upload_id: str = "") -> None:
     """Run every sweep, or those of one upload, and then its repetition."""
     for _ in range(2):
-        for member in await redis.zrange("mf:sweeps", 0, -1):
-            if upload_id.encode() in member:
-                await redis.zadd("mf:sweeps", {member: 0})
+        await _make_due(redis, "mf:sweeps", upload_id)
         for planned in await ledger.sweeps(1000):
             await cleanup.sweep(store, ledger, planned)
+
+
+async def _make_due(redis: Redis, key: str, containing: str = "") -> None:
+    for member in await redis.zrange(key, 0, -1):
+        if isinstance(member, bytes) and containing in member.decode():
+            await redis.zadd(key, {member.decode(): 0})
 
 
 async def stored(store: ObjectStore, prefix: str = "") -> Stored:

@@ -156,7 +156,7 @@ class _Run:
         async def look(some: Sequence[ListedUpload]) -> None:
             for upload in await self._unexpected(some):
                 now = upload._replace(stored=await self._stored(upload))
-                found.update({upload.upload_id: by for by in (await self._unexpected([now])).values()})
+                found.update({each.upload_id: by for each, by in (await self._unexpected([now])).items()})
 
         uploads = list(self._differing)
         await self._at_once([uploads[place : place + AT_ONCE] for place in range(0, len(uploads), AT_ONCE)], look)

@@ -1,4 +1,4 @@
-"""What the ledger counts: usage, operations, the past, and how a comparison with the bucket begins, goes on and ends."""
+"""What the ledger counts: usage, operations, the past; how a comparison with the bucket begins, goes on and ends."""
 
 from __future__ import annotations
 
@@ -85,7 +85,12 @@ async def test_a_sample_is_the_end_of_its_steps_for_every_scope(ledger: RedisLed
     now = datetime.now(UTC)
     for granularity in Granularity:
         start = int(granularity.start(now).timestamp() * 1000)
-        for scope, amounts in (("", "1000 1 0 0"), ("ann", "0 0 0 0"), ("ann/trip", "0 0 0 0"), ("bob/trip", "1000 1 0 0")):
+        for scope, amounts in (
+            ("", "1000 1 0 0"),
+            ("ann", "0 0 0 0"),
+            ("ann/trip", "0 0 0 0"),
+            ("bob/trip", "1000 1 0 0"),
+        ):
             points = await redis_client.zrange(f"mf:trend:{granularity}:{scope}", 0, -1)
             assert points == [f"{start} {amounts}".encode()], (granularity, scope)
 
@@ -175,9 +180,10 @@ async def test_a_run_that_is_over_compares_nothing(ledger: RedisLedger, redis_cl
 
 
 async def test_cuts_part_all_uploads_in_order_of_their_keys(ledger: RedisLedger) -> None:
-    ids: list[tuple[str, UploadId]] = []
-    for tenant, count in (("a", 5), ("a-b", 1), ("b", 14)):
-        ids += [(tenant, (await created(ledger, tenant=TenantId(tenant))).upload_id) for _ in range(count)]
+    ids: list[tuple[TenantId, UploadId]] = []
+    for name, count in (("a", 5), ("a-b", 1), ("b", 14)):
+        tenant = TenantId(name)
+        ids += [(tenant, (await created(ledger, tenant=tenant)).upload_id) for _ in range(count)]
     in_order = sorted(ids, key=lambda each: f"{each[0]}/{each[1]}")
     cuts = await ledger.cuts(4)
     assert [in_order.index(cut) for cut in cuts] == [5, 10, 15]

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: usage is what is stored, nothing stays reserved, and a comparison says so at any time."""
+"""Whatever happens in whatever order: usage is what is stored, nothing stays reserved, and comparisons say so."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _named(*names: str) -> list[tuple[int, int]]:
     return [(steps.index(name), number) for name in names for number in range(3)]
 
 
-BEGINNINGS = (
+BEGINNINGS: tuple[list[tuple[int, int]], ...] = (
     [],
     _named("open_write", "write", "finish"),
     _named("open_write", "write", "finish", "claim", "make"),

@@ -91,10 +91,10 @@ class UsageSteps(Reading):
             asked.zrevrangebyscore(key, f"({_milliseconds(steps[0])}", "-inf", start=0, num=1)
             asked.zrangebyscore(key, _milliseconds(steps[0]), _milliseconds(steps[-1]))
             before, sampled = await asked.execute()
-        points = {at: amounts for at, *amounts in map(_point, sampled)}
+        points = {at: (originals, renditions) for at, originals, renditions in map(_point, sampled)}
         if steps[-1] == current:
             usage = await self.usage(tenant, collection)
-            points[current] = [sum(of.values(), Stored()) for of in (usage.originals, usage.renditions)]
+            points[current] = (sum(usage.originals.values(), Stored()), sum(usage.renditions.values(), Stored()))
         held = _point(before[0])[1:] if before else (Stored(), Stored())
         none: list[Operations] = [Operations()] * len(steps)
         operations = none if collection else await self._operations(tenant, granularity, steps)

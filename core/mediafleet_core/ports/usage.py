@@ -100,9 +100,7 @@ class UsageLedger(Protocol):
     async def moved(self) -> Mapping[UploadId, Stored]:
         """What was counted, when the run began, of each upload whose usage has moved since."""
 
-    async def end_comparison(
-        self, run: str, *, listed: Stored, other: Stored, drift: Stored
-    ) -> Comparison | None:
+    async def end_comparison(self, run: str, *, listed: Stored, other: Stored, drift: Stored) -> Comparison | None:
         """Keep the result. None if the run is over."""
 
     async def give_up_comparison(self, run: str) -> None:

@@ -174,10 +174,10 @@ class UsageService(UsageServiceServicer):
         asked = await self._ledger.want_comparison()
         if report[0] != pb.STORAGE_STATE_OK:
             return known
-        left = context.time_remaining()
+        left = context.time_remaining() or float("inf")  # None without a deadline, whatever the types say
         patience = self._settings.usage_refresh_patience.total_seconds()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience if left is None else min(patience, left - _MARGIN)):
+            async with asyncio.timeout(min(patience, left - _MARGIN)):
                 while known.latest is None or known.latest.time < asked:
                     await asyncio.sleep(_LOOK)
                     known = await self._ledger.reconciliation()

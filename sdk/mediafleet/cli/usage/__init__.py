@@ -16,4 +16,6 @@ class _Usage(click.Group):
         return super().parse_args(ctx, args)
 
 
-usage = _Usage("usage", help="Show what is stored, and what it costs; see `usage show --help`.", commands=[show, history])
+usage = _Usage(
+    "usage", help="Show what is stored, and what it costs; see `usage show --help`.", commands=[show, history]
+)

@@ -29,7 +29,7 @@ _TIMES = {"hour": "%Y-%m-%d %H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
     "--since",
     callback=moment,
     metavar="TIME",
-    help="2026-07-01 (UTC), or a span ago such as 90d; 30 days ago unless given. Hours are kept for 14 days, days for 400.",
+    help="2026-07-01 (UTC), or a span ago such as 90d; 30d unless given. Hours are kept for 14 days, days for 400.",
 )
 @click.option("--before", callback=moment, metavar="TIME", help="Steps that begin earlier than then.")
 @click.option("--collection", default="", help="Of one collection only.")

@@ -84,7 +84,9 @@ def _costs(figures: Usage) -> Table:
     if figures.HasField("reconcile_time"):
         drift = figures.drift
         sign = "-" if drift.bytes < 0 else "+"
-        found = f"{sign}{size(abs(drift.bytes))}, {drift.objects:+} objects" if drift.bytes or drift.objects else "nothing"
+        found = (
+            f"{sign}{size(abs(drift.bytes))}, {drift.objects:+} objects" if drift.bytes or drift.objects else "nothing"
+        )
         table.add_row("compared", f"{figures.reconcile_time.ToDatetime():%Y-%m-%d %H:%M:%S} UTC")
         table.add_row("the bucket differs by", found)
     if figures.HasField("reconcile_progress"):
