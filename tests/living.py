@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -30,12 +30,12 @@ SPECS = (
 
 @dataclass
 class Life:
-    """One upload; the fences of whoever writes to it and works on it, which may be stale; what those two stored."""
+    """One upload; the fences of those who write to it and of who works on it, which may be stale; what they stored."""
 
     keys: UploadKeys
-    writer: int = 0
+    writers: list[int] = field(default_factory=list)
     worker: int = 0
-    original: Original | None = None
+    originals: dict[int, Original] = field(default_factory=dict)
     made: list[Rendition] = field(default_factory=list)
 
 
@@ -54,26 +54,30 @@ class World:
     async def open_write(self, number: int) -> None:
         life = self._one(number)
         session = await self._ledger.open_write(life.keys.upload_id, life.keys.tenant, 0)
-        life.writer = session.fence or life.writer
+        life.writers += [session.fence] if session.fence else []
 
     async def write(self, number: int) -> None:
         life = self._one(number)
-        life.original = Original(life.keys.original(life.writer), 1000, 0)
-        await self._put(life.original.key, life.original.size)
+        for fence in _some(life.writers, number):
+            life.originals[fence] = Original(life.keys.original(fence), 1000, 0)
+            await self._put(life.originals[fence].key, 1000)
 
     async def write_tail(self, number: int) -> None:
         life = self._one(number)
-        await self._put(life.keys.tail(life.writer), 100)
+        for fence in _some(life.writers, number):
+            await self._put(life.keys.tail(fence), 100)
 
     async def finish(self, number: int) -> None:
         life = self._one(number)
-        if life.original is not None:
-            fence = int(life.original.key.rpartition("/")[2])
-            await self._ledger.finish(life.keys.upload_id, fence, life.original, limits=LIMITS, max_attempts=3)
+        for fence in _some(list(life.originals), number):
+            original = life.originals.pop(fence)
+            life.writers.remove(fence)
+            await self._ledger.finish(life.keys.upload_id, fence, original, limits=LIMITS, max_attempts=3)
 
     async def reject(self, number: int) -> None:
         life = self._one(number)
-        await self._ledger.reject(life.keys.upload_id, life.writer, FailureCode.OBJECT_CHECKSUM_MISMATCH, "")
+        for fence in _some(life.writers, number):
+            await self._ledger.reject(life.keys.upload_id, fence, FailureCode.OBJECT_CHECKSUM_MISMATCH, "")
 
     async def claim(self, number: int) -> None:
         claim = await self._ledger.claim([MediaKind.IMAGE], "w", LEASE)
@@ -146,6 +150,11 @@ class World:
     async def _put(self, key: str, size: int) -> None:
         body = bytes(size)
         await self._store.put(key, [body], crc32c=google_crc32c.value(body))
+
+
+def _some(fences: Sequence[int], number: int) -> Sequence[int]:
+    """One of them, if there is any."""
+    return fences[number % len(fences) :][:1] if fences else ()
 
 
 STEPS: list[Callable[[World, int], Awaitable[None]]] = [
