@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -20,9 +21,9 @@ class ComparingSteps(Reading):
 
     async def reconciliation(self) -> Reconciliation:
         """The latest comparison, and the one under way."""
-        latest = await self._connection.call("HGETALL", self._connection.key("reconciliation"))
-        running = records.pairs(await self._connection.call("HGETALL", self._connection.key("comparing")))
-        progress = None
+        keys = map(self._connection.key, ("reconciliation", "comparing"))
+        latest, told = await asyncio.gather(*(self._connection.call("HGETALL", key) for key in keys))
+        running, progress = records.pairs(told), None
         if "began" in running:  # else it ended while its progress was noted
             listed, expected = int(running["listed"]), int(running["expected"])
             progress = ComparisonProgress(records.at(running["began"]), listed, expected)

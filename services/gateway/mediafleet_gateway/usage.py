@@ -41,6 +41,9 @@ _NUMBER = re.compile("[0-9]{1,11}")
 _LOOK = 0.2
 """Seconds between two looks at a comparison that is waited for."""
 
+_WANTED = 1.0
+"""Seconds that a wish for a comparison stands for those that follow."""
+
 _MARGIN = 1.0
 """Seconds before the deadline of a call at which its answer is given, with what there is."""
 
@@ -105,6 +108,7 @@ class UsageService(UsageServiceServicer):
         """Counters come from the ledger; trouble of the storage is told, never raised. No `prices` for free storage."""
         self._ledger, self._probe, self._settings = ledger, probe, settings
         self._prices, self._limits_of = prices, limits_of
+        self._want_again = 0.0
 
     async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
         """The counters, and for the bucket how they compare."""
@@ -168,7 +172,8 @@ class UsageService(UsageServiceServicer):
         known = await self._ledger.reconciliation()
         age = datetime.now(UTC) - known.latest.time if known.latest else timedelta.max
         if not refresh:
-            if age >= self._settings.usage_cache and known.progress is None:
+            if age >= self._settings.usage_cache and known.progress is None and time.monotonic() >= self._want_again:
+                self._want_again = time.monotonic() + _WANTED
                 await self._ledger.want_comparison(patient=True)
             return known
         asked = await self._ledger.want_comparison()
