@@ -30,6 +30,7 @@ from mediafleet_gateway.bootstrap import Settings, build
 from mediafleet_gateway.gateway import Gateway
 from mediafleet_gateway.settings import GatewaySettings
 from mediafleet_gateway.tokens import issue
+from mediafleet_gateway.usage_settings import UsageSettings
 
 if TYPE_CHECKING:
     from mediafleet.v1.uploads_pb2_grpc import UploadServiceAsyncStub
@@ -49,7 +50,11 @@ ANN, BOB = bearer("ann"), bearer("bob")
 
 
 def settings(
-    redis_url: str, folder: Path, gateway: Mapping[str, Any] | None = None, intake: Mapping[str, Any] | None = None
+    redis_url: str,
+    folder: Path,
+    gateway: Mapping[str, Any] | None = None,
+    intake: Mapping[str, Any] | None = None,
+    usage: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Settings for tests: free ports, a private key, storage in `folder`."""
     return Settings(
@@ -65,6 +70,7 @@ def settings(
         queue=QueueSettings(broker_url=redis_url.removesuffix("/0") + "/1"),
         storage=StorageSettings(storage="local", storage_dir=folder, storage_signing_key="signing key of tests"),
         intake=IntakeSettings(**(intake or {})),
+        usage=UsageSettings(**(usage or {})),
     )
 
 

@@ -50,7 +50,7 @@ class ForgetfulStore:
 
     async def delete(self, keys: Sequence[str]) -> None: ...
 
-    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+    async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[StoredObject]:
         for stored in ():
             yield stored
 
@@ -124,7 +124,7 @@ async def _send(url: str) -> None:
 
 def _work(url: str, slots: int) -> int:
     bootstrap: Any = mediafleet_workers.bootstrap
-    bootstrap.open_store = lambda _: ForgetfulStore()
+    bootstrap.open_store = lambda *_: ForgetfulStore()
     bootstrap.Sandbox = NotedSandbox if os.environ.get(SANDBOX) else NoSandbox
     os.environ |= {
         "MEDIAFLEET_LEDGER_URL": url,

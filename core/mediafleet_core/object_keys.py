@@ -6,6 +6,7 @@ nobody can overwrite what another wrote.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from mediafleet_core.identity import TenantId, UploadId
 ROOT = "uploads/"
 ARCHIVE = "archive/"
 IMPORTS = "imports/"
+
+_COUNTED = re.compile(rf"{ROOT}([^/]+)/([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})/[or]/.")
 
 
 class UploadKeys(NamedTuple):
@@ -73,6 +76,19 @@ def upload_of(key: str) -> UploadId:
     """The upload that `key` belongs to, as its spelling says; "" for a key of another shape."""
     parts = key.removeprefix(ROOT).split("/")
     return UploadId(parts[1] if len(parts) > 2 else "")
+
+
+def tenant_of(key: str) -> TenantId:
+    """Whose `key` it is, also of a prefix that names a tenant; "" for what belongs to nobody."""
+    _, slash, below = key.partition("/")
+    tenant, named, _ = below.partition("/")
+    return TenantId(tenant if key.startswith((ROOT, IMPORTS, ARCHIVE)) and slash and named else "")
+
+
+def counted_for(key: str) -> tuple[TenantId, UploadId] | None:
+    """The upload whose original or rendition `key` is, as its spelling says; None for what usage does not count."""
+    found = _COUNTED.match(key)
+    return (TenantId(found[1]), UploadId(found[2])) if found else None
 
 
 def deletion_rank(key: str) -> int:

@@ -10,14 +10,14 @@
             print(upload.failure.message, upload.failure.next_step)
 
 - `Client`, and `AsyncClient` with the same methods for asyncio: `upload` and `upload_many`; `watch`, `watch_many` and
-  `wait`; `get` and `list`; `update`, `cancel`, `retry`, `retry_many` and `delete`; `download_url`; `usage`;
-  `fleet`, `pause_queue` and `resume_queue` for administrators.
+  `wait`; `get` and `list`; `update`, `cancel`, `retry`, `retry_many` and `delete`; `download_url`; `usage`,
+  `usage_history` and `quota`; `fleet`, `pause_queue` and `resume_queue` for administrators.
 - `client.batches` groups uploads: `create`, `seal`, `get`, `list`, `watch`, `wait`, `cancel`, `retry` and `report`.
 - `client.imports` makes uploads of objects that lie in the bucket: `list`, `take` and `take_many`.
 - `client.notifications` tells what people should hear of: `list`, `mark_read`; and `replay_webhooks`.
-- `Upload`, `UploadEvent`, `UploadFilter`, `UploadState`, `Usage`, `Fleet`, `QueueStatus`: the data of those calls,
-  messages of `mediafleet.v1`, as are `Batch`, `BatchEvent`, `BatchFilter`, `BatchReportRow`, `BatchState`.
-  `Importable` is an object to import.
+- `Upload`, `UploadEvent`, `UploadFilter`, `UploadState`, `Usage`, `UsagePoint`, `Quota`, `Fleet`, `QueueStatus`: the
+  data of those calls, messages of `mediafleet.v1`, as are `Batch`, `BatchEvent`, `BatchFilter`, `BatchReportRow`,
+  `BatchState`. `Importable` is an object to import.
   `TERMINAL_STATES` are the states in which an upload has ended, `TERMINAL_BATCH_STATES` those of a batch.
 - `UploadProgress` is what a progress callback gets, `UploadOutcome` what `upload_many` yields,
   `ImportOutcome` what `imports.take_many`, `RetryOutcome` what `retry_many` does.
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from mediafleet.v1.batches_pb2 import Batch, BatchEvent, BatchFilter, BatchReportRow, BatchState
     from mediafleet.v1.fleet_pb2 import Fleet, QueueStatus
     from mediafleet.v1.uploads_pb2 import Importable, Upload, UploadEvent, UploadFilter, UploadState
-    from mediafleet.v1.usage_pb2 import Usage
+    from mediafleet.v1.usage_pb2 import Quota, Usage, UsagePoint
 
 _HOMES = {
     "AsyncClient": "mediafleet.aio",
@@ -80,6 +80,7 @@ _HOMES = {
     "ImportOutcome": "mediafleet.many",
     "Importable": "mediafleet.v1.uploads_pb2",
     "QueueStatus": "mediafleet.v1.fleet_pb2",
+    "Quota": "mediafleet.v1.usage_pb2",
     "RetryOutcome": "mediafleet.many",
     "TERMINAL_BATCH_STATES": "mediafleet.batches",
     "TERMINAL_STATES": "mediafleet.progress",
@@ -90,6 +91,7 @@ _HOMES = {
     "UploadFilter": "mediafleet.v1.uploads_pb2",
     "UploadState": "mediafleet.v1.uploads_pb2",
     "Usage": "mediafleet.v1.usage_pb2",
+    "UsagePoint": "mediafleet.v1.usage_pb2",
 }
 
 __all__ = [
@@ -119,6 +121,7 @@ __all__ = [
     "OutOfRange",
     "PermissionDenied",
     "QueueStatus",
+    "Quota",
     "QuotaExceeded",
     "QuotaViolation",
     "RateLimited",
@@ -135,6 +138,7 @@ __all__ = [
     "UploadProgress",
     "UploadState",
     "Usage",
+    "UsagePoint",
 ]
 
 

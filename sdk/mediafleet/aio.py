@@ -7,7 +7,7 @@ import os
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
@@ -20,7 +20,7 @@ from mediafleet.errors import FailedPrecondition, MediafleetError, NotFound
 from mediafleet.gateways import Gateways, Token
 from mediafleet.imports import AsyncImports
 from mediafleet.many import AT_ONCE, RetryOutcome, UploadOutcome, each, in_parallel
-from mediafleet.notifications import AsyncNotifications
+from mediafleet.notifications import AsyncNotifications, timestamp
 from mediafleet.paths import path_within
 from mediafleet.progress import Callback, Report, UploadProgress, applied, is_last
 from mediafleet.resuming import NOTHING, Known, send_resuming
@@ -31,6 +31,7 @@ from mediafleet.v1 import fleet_pb2, usage_pb2
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.watching import resumed
 
+Granularity: TypeAlias = Literal["hour", "day", "month"]
 Transfer: TypeAlias = Literal["auto", "stream", "direct"]
 
 _TRANSFERS: Mapping[Transfer, pb.Transfer.ValueType] = {
@@ -343,14 +344,47 @@ class AsyncClient:
     async def usage(
         self, *, collection: str = "", whole_bucket: bool = False, refresh: bool = False
     ) -> usage_pb2.Usage:
-        """What the tenant, one collection, or (scope `admin`) the whole bucket stores."""
-        scope = usage_pb2.UsageScope.USAGE_SCOPE_TENANT
-        if whole_bucket:
-            scope = usage_pb2.UsageScope.USAGE_SCOPE_BUCKET
-        elif collection:
-            scope = usage_pb2.UsageScope.USAGE_SCOPE_COLLECTION
+        """What the tenant, one collection, or (scope `admin`) the whole bucket stores, and what it costs.
+
+        With `refresh` the storage is looked at anew, and for the whole bucket compared with the counters. That may take
+        longer than the gateway waits: `reconcile_time` tells whether it is done, `reconcile_progress` how far it is.
+        """
+        scope = _usage_scope(collection, whole_bucket)
         request = usage_pb2.GetUsageRequest(scope=scope, collection=collection, refresh=refresh)
         return (await self._gateways.call(lambda gateway: gateway.usage.GetUsage, request)).usage
+
+    async def usage_history(
+        self,
+        since: datetime | None = None,
+        *,
+        before: datetime | None = None,
+        granularity: Granularity = "day",
+        collection: str = "",
+        whole_bucket: bool = False,
+    ) -> AsyncGenerator[usage_pb2.UsagePoint, None]:
+        """What was stored at the end of each hour, day or month, by rising time; `since` 30 days ago unless given.
+
+        Times are aware of their zone. Pages are fetched as the caller goes on.
+        """
+        request = usage_pb2.ListUsageHistoryRequest(
+            scope=_usage_scope(collection, whole_bucket),
+            collection=collection,
+            granularity=usage_pb2.UsageGranularity.Value(f"USAGE_GRANULARITY_{granularity.upper()}"),
+        )
+        if since is not None or before is not None:
+            request.interval.CopyFrom(pb.TimeRange(start_time=timestamp(since), end_time=timestamp(before)))
+        while True:
+            page = await self._gateways.call(lambda gateway: gateway.usage.ListUsageHistory, request)
+            for point in page.points:
+                yield point
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def quota(self, *, collection: str = "") -> usage_pb2.Quota:
+        """The tenant's limits and what is used of them, together with those of a collection if one is named."""
+        request = usage_pb2.GetQuotaRequest(collection=collection)
+        return (await self._gateways.call(lambda gateway: gateway.usage.GetQuota, request)).quota
 
     async def fleet(self) -> fleet_pb2.Fleet:
         """The queues with their figures, and the workers; needs the scope `admin`, as the two below."""
@@ -403,3 +437,9 @@ class AsyncClient:
                 raise NotFound("the upload was deleted while it was waited for", reason="UPLOAD_NOT_FOUND")
             report.heard(upload)
         return upload
+
+
+def _usage_scope(collection: str, whole_bucket: bool) -> usage_pb2.UsageScope.ValueType:
+    if whole_bucket:
+        return usage_pb2.USAGE_SCOPE_BUCKET
+    return usage_pb2.USAGE_SCOPE_COLLECTION if collection else usage_pb2.USAGE_SCOPE_TENANT

@@ -104,6 +104,8 @@ class Client(Synchronous[AsyncClient]):
     delete = call(AsyncClient.delete)
     download_url = call(AsyncClient.download_url)
     usage = call(AsyncClient.usage)
+    usage_history = stream(AsyncClient.usage_history)
+    quota = call(AsyncClient.quota)
     fleet = call(AsyncClient.fleet)
     pause_queue = call(AsyncClient.pause_queue)
     resume_queue = call(AsyncClient.resume_queue)

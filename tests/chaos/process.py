@@ -27,7 +27,7 @@ def main(role: str, folder: Path) -> int:
 
     made = {
         "connect": connected,
-        "open_store": lambda settings: points.wrap(Port.STORE, open_store(settings)),
+        "open_store": lambda *given: points.wrap(Port.STORE, open_store(*given)),
         "DramatiqQueue": points.queue,
         "Sandbox": lambda *args, **kwargs: points.wrap(Port.SANDBOX, Sandbox(*args, **kwargs)),
     }

@@ -148,6 +148,10 @@ async def test_list_is_in_key_order_and_below_the_prefix(store: ObjectStore, pre
     assert await keys_below(store, prefix + "b/") == [prefix + "b/c/d"]
     sizes = [stored.size async for stored in store.list(prefix + "a/")]
     assert sizes == [3, 4, 3]
+    in_order = sorted(prefix + name for name in names)
+    for place, after in enumerate(in_order):
+        assert [stored.key async for stored in store.list(prefix, after=after)] == in_order[place + 1 :]
+    assert [stored.key async for stored in store.list(prefix, after=prefix + "a/")] == in_order[2:]
     await store.delete([prefix + "a/1", prefix + "b/c/d"])
     assert await keys_below(store, prefix) == sorted(prefix + name for name in set(names) - {"a/1", "b/c/d"})
 

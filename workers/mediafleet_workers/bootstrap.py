@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 from mediafleet_core.ledger import LedgerSettings, connect
+from mediafleet_core.metering import Bill, Metering
 from mediafleet_core.queue import DramatiqQueue, QueueSettings, open_broker
 from mediafleet_core.settings import read
 from mediafleet_core.storage import StorageSettings, open_store
@@ -55,8 +56,10 @@ async def build(settings: Settings) -> WorkerProcess:
     async with AsyncExitStack() as resources:
         ledger = await connect(settings.ledger)
         resources.push_async_callback(ledger.close)
-        store = open_store(settings.storage)
+        bill = Bill()
+        store = open_store(settings.storage, bill)
         resources.push_async_callback(store.close)
+        await resources.enter_async_context(Metering(ledger, bill))
         broker = open_broker(settings.queue)
         queue = DramatiqQueue(broker)
         resources.push_async_callback(queue.close)

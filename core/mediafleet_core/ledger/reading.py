@@ -1,19 +1,17 @@
-"""Reading records, listings and counters."""
+"""Reading records and listings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeAlias
 
 from mediafleet_core.errors import upload_not_found
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.ledger import records
 from mediafleet_core.ledger.base import LedgerBase
-from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import Page, UploadFilter
 from mediafleet_core.uploads import Upload
-from mediafleet_core.usage import Stored, Usage
 
 SCAN = 200
 """Records read at once while a listing looks for rows."""
@@ -61,26 +59,6 @@ class Reading(LedgerBase):
         """Every tenant that ever had an upload."""
         async with self._connection.guarded() as redis:
             return sorted(await redis.smembers(self._connection.key("tenants")))
-
-    async def usage(self, tenant: TenantId, collection: str = "") -> Usage:
-        """What a tenant, or one of its collections, has stored."""
-        key = self._connection.key(f"usage:{tenant}" + (f"/{collection}" if collection else ""))
-        async with self._connection.guarded() as redis:
-            fields: dict[str, str] = await redis.hgetall(key)
-
-        def stored(name: str) -> Stored:
-            return Stored(int(fields.get(f"{name}:size", 0)), int(fields.get(f"{name}:objects", 0)))
-
-        collections = {
-            field[2 : -len(":size")] for field in fields if field.startswith("c:") and field.endswith(":size")
-        }
-        return Usage(
-            originals={kind: stored(f"o:{kind}") for kind in MediaKind},
-            renditions={kind: stored(f"r:{kind}") for kind in MediaKind},
-            collections={name: stored(f"c:{name}") for name in sorted(collections)},
-            reserved_bytes=int(fields.get("reserved", 0)),
-            as_of=datetime.now(UTC),
-        )
 
     async def check(self) -> None:
         """Raise if the ledger does not answer."""

@@ -13,7 +13,9 @@ from mediafleet_core.ledger.history import HistorySteps
 from mediafleet_core.ledger.housekeeping import HousekeepingSteps
 from mediafleet_core.ledger.intake import IntakeSteps
 from mediafleet_core.ledger.notices import NoticeSteps
+from mediafleet_core.ledger.reconciling import ComparingSteps
 from mediafleet_core.ledger.settings import LedgerSettings
+from mediafleet_core.ledger.usage import UsageSteps
 from mediafleet_core.ledger.webhooks import WebhookSteps
 from mediafleet_core.ledger.work import WorkSteps
 
@@ -26,6 +28,8 @@ class RedisLedger(
     HousekeepingSteps,
     FleetSteps,
     FiguresSteps,
+    UsageSteps,
+    ComparingSteps,
     WebhookSteps,
     NoticeSteps,
     EventSteps,

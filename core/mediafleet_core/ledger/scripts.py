@@ -24,6 +24,9 @@ REQUEST_MEMORY_MS = 24 * 3600 * 1000
 OPERATION_MEMORY_MS = 10 * 60 * 1000
 """How long a step remembers its first answer: longer than any client library goes on repeating it."""
 
+SWEEP_SLACK_MS = 60 * 1000
+"""How late a second sweep may come."""
+
 HISTORY_KEPT = 200
 """State changes that a record keeps for replay."""
 
@@ -52,6 +55,7 @@ def _tables(settings: LedgerSettings) -> str:
         "operation": OPERATION_MEMORY_MS,
         "request": REQUEST_MEMORY_MS,
         "retention": int(settings.retry_retention.total_seconds() * 1000),
+        "sweep_slack": SWEEP_SLACK_MS,
         "sweep_again": int(settings.sweep_again_after.total_seconds() * 1000),
         "in_flight": PARTS_IN_FLIGHT,
         "received": RECEIVED_PERCENT,

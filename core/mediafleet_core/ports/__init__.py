@@ -25,6 +25,7 @@ from mediafleet_core.ports.object_store import (
     UploadedPart,
 )
 from mediafleet_core.ports.reading import Page, ReadingLedger, UploadFilter
+from mediafleet_core.ports.usage import Compared, ListedUpload, UsageLedger
 from mediafleet_core.ports.webhooks import TryOutcome, WebhookLedger, WebhookMessage, WebhookTry
 from mediafleet_core.ports.work import AttemptFailed, Claim, Outcome, Verdict, WorkLedger
 
@@ -37,6 +38,7 @@ __all__ = [
     "CallerLedger",
     "Chunks",
     "Claim",
+    "Compared",
     "EventLog",
     "Figures",
     "FiguresLedger",
@@ -47,6 +49,7 @@ __all__ = [
     "IntakeLedger",
     "JobQueue",
     "Ledger",
+    "ListedUpload",
     "Notice",
     "NoticeLedger",
     "NoticePage",
@@ -68,6 +71,7 @@ __all__ = [
     "UploadFilter",
     "UploadNotice",
     "UploadedPart",
+    "UsageLedger",
     "Verdict",
     "WebhookLedger",
     "WebhookMessage",

@@ -13,6 +13,7 @@ from mediafleet_core.ports.housekeeping import HousekeepingLedger
 from mediafleet_core.ports.intake import IntakeLedger
 from mediafleet_core.ports.notices import NoticeLedger
 from mediafleet_core.ports.reading import ReadingLedger
+from mediafleet_core.ports.usage import UsageLedger
 from mediafleet_core.ports.webhooks import WebhookLedger
 from mediafleet_core.ports.work import WorkLedger
 
@@ -22,6 +23,7 @@ class Ledger(
     WorkLedger,
     CallerLedger,
     ReadingLedger,
+    UsageLedger,
     BatchLedger,
     HistoryLedger,
     HousekeepingLedger,

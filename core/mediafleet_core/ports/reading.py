@@ -13,7 +13,6 @@ from mediafleet_core.uploads import (
     State,
     Upload,
 )
-from mediafleet_core.usage import Usage
 
 
 class UploadFilter(NamedTuple):
@@ -58,7 +57,7 @@ class Page(NamedTuple):
 
 
 class ReadingLedger(Protocol):
-    """Records, listings and counters; reads change nothing."""
+    """Records and listings; reads change nothing."""
 
     async def get(self, upload_id: UploadId, tenant: TenantId | None = None) -> Upload:
         """The record. Raises UPLOAD_NOT_FOUND, also for another tenant's."""
@@ -79,9 +78,6 @@ class ReadingLedger(Protocol):
 
     async def tenants(self) -> Sequence[TenantId]:
         """Every tenant that ever had an upload, by name."""
-
-    async def usage(self, tenant: TenantId, collection: str = "") -> Usage:
-        """Bytes and objects of a tenant, or of one of its collections."""
 
     async def check(self) -> None:
         """Raise LEDGER_UNAVAILABLE if the ledger does not answer."""

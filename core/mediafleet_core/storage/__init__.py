@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mediafleet_core.metering import Bill
 from mediafleet_core.ports import ObjectStore
 from mediafleet_core.settings import SettingsError
 from mediafleet_core.storage.breaker import BreakerStore
@@ -14,14 +15,14 @@ from mediafleet_core.storage.settings import Backend, StorageSettings
 __all__ = ["Backend", "StorageSettings", "open_local", "open_store"]
 
 
-def open_store(settings: StorageSettings) -> ObjectStore:
+def open_store(settings: StorageSettings, bill: Bill | None = None) -> ObjectStore:
     """The store that the settings name, every operation measured and behind a circuit breaker. Talks to no server yet.
 
-    Raises SettingsError if a folder cannot be used.
+    `bill` gets the operations that such a store bills. Raises SettingsError if a folder cannot be used.
     """
     if settings.backend is Backend.LOCAL:
-        return MeasuredStore(BreakerStore(open_local(settings), settings), billable=False)
-    return MeasuredStore(BreakerStore(S3Store(settings, on_retry=RETRIES.inc), settings), billable=True)
+        return MeasuredStore(BreakerStore(open_local(settings), settings), None)
+    return MeasuredStore(BreakerStore(S3Store(settings, on_retry=RETRIES.inc), settings), bill or Bill())
 
 
 def open_local(settings: StorageSettings) -> LocalStore:

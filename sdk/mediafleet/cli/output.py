@@ -27,6 +27,7 @@ LEAST_NAME = 12
 
 FIGURES = frozenset(
     {"number", "size", "files", "objects", "count", "done", "waiting", "running", "delayed", "dead", "oldest"}
+    | {"class A", "class B", "used", "limit", "left", "share"}
 )
 """Heads of columns that stand to the right."""
 

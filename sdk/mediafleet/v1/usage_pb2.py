@@ -26,21 +26,21 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mediafleet.v1 import uploads_pb2 as mediafleet_dot_v1_dot_uploads__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mediafleet/v1/usage.proto\x12\rmediafleet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmediafleet/v1/uploads.proto\".\n\x0cStoredAmount\x12\r\n\x05\x62ytes\x18\x01 \x01(\x03\x12\x0f\n\x07objects\x18\x02 \x01(\x03\"S\n\tKindUsage\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.mediafleet.v1.MediaKind\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\x0f\n\x07objects\x18\x03 \x01(\x03\"E\n\x0f\x43ollectionUsage\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\x0f\n\x07objects\x18\x03 \x01(\x03\"\xb3\x05\n\x05Usage\x12(\n\x05scope\x18\x01 \x01(\x0e\x32\x19.mediafleet.v1.UsageScope\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x12\n\ncollection\x18\x03 \x01(\t\x12\r\n\x05\x62ytes\x18\x04 \x01(\x03\x12\x0f\n\x07objects\x18\x05 \x01(\x03\x12.\n\toriginals\x18\x06 \x01(\x0b\x32\x1b.mediafleet.v1.StoredAmount\x12/\n\nrenditions\x18\x07 \x01(\x0b\x32\x1b.mediafleet.v1.StoredAmount\x12\x16\n\x0ereserved_bytes\x18\x08 \x01(\x03\x12*\n\x08per_kind\x18\t \x03(\x0b\x32\x18.mediafleet.v1.KindUsage\x12\x36\n\x0eper_collection\x18\n \x03(\x0b\x32\x1e.mediafleet.v1.CollectionUsage\x12.\n\nas_of_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06source\x18\x0c \x01(\x0e\x32\x1a.mediafleet.v1.UsageSource\x12*\n\x05\x64rift\x18\r \x01(\x0b\x32\x1b.mediafleet.v1.StoredAmount\x12\x32\n\x0ereconcile_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x63lass_a_operations\x18\x0f \x01(\x03\x12\x1a\n\x12\x63lass_b_operations\x18\x10 \x01(\x03\x12\x1e\n\x16\x65stimated_monthly_cost\x18\x11 \x01(\x01\x12\x32\n\rstorage_state\x18\x12 \x01(\x0e\x32\x1b.mediafleet.v1.StorageState\x12\x17\n\x0fstorage_message\x18\x13 \x01(\t\"`\n\x0fGetUsageRequest\x12(\n\x05scope\x18\x01 \x01(\x0e\x32\x19.mediafleet.v1.UsageScope\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x0f\n\x07refresh\x18\x03 \x01(\x08\"7\n\x10GetUsageResponse\x12#\n\x05usage\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Usage\"\xe0\x01\n\x17ListUsageHistoryRequest\x12(\n\x05scope\x18\x01 \x01(\x0e\x32\x19.mediafleet.v1.UsageScope\x12\x12\n\ncollection\x18\x02 \x01(\t\x12*\n\x08interval\x18\x03 \x01(\x0b\x32\x18.mediafleet.v1.TimeRange\x12\x34\n\x0bgranularity\x18\x04 \x01(\x0e\x32\x1f.mediafleet.v1.UsageGranularity\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"^\n\x18ListUsageHistoryResponse\x12)\n\x06points\x18\x01 \x03(\x0b\x32\x19.mediafleet.v1.UsagePoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd5\x01\n\nUsagePoint\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\toriginals\x18\x02 \x01(\x0b\x32\x1b.mediafleet.v1.StoredAmount\x12/\n\nrenditions\x18\x03 \x01(\x0b\x32\x1b.mediafleet.v1.StoredAmount\x12\x1a\n\x12\x63lass_a_operations\x18\x04 \x01(\x03\x12\x1a\n\x12\x63lass_b_operations\x18\x05 \x01(\x03\"%\n\x0fGetQuotaRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"7\n\x10GetQuotaResponse\x12#\n\x05quota\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Quota\"B\n\x05Quota\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x06limits\x18\x02 \x03(\x0b\x32\x19.mediafleet.v1.QuotaLimit\"{\n\nQuotaLimit\x12\x10\n\x08quota_id\x18\x01 \x01(\t\x12\x0e\n\x06metric\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x03\x12\x0c\n\x04used\x18\x04 \x01(\x03\x12.\n\nreset_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*u\n\nUsageScope\x12\x1b\n\x17USAGE_SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12USAGE_SCOPE_TENANT\x10\x01\x12\x1a\n\x16USAGE_SCOPE_COLLECTION\x10\x02\x12\x16\n\x12USAGE_SCOPE_BUCKET\x10\x03*g\n\x0bUsageSource\x12\x1c\n\x18USAGE_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15USAGE_SOURCE_COUNTERS\x10\x01\x12\x1f\n\x1bUSAGE_SOURCE_RECONCILIATION\x10\x02*\x9f\x01\n\x0cStorageState\x12\x1d\n\x19STORAGE_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10STORAGE_STATE_OK\x10\x01\x12\x1a\n\x16STORAGE_STATE_DISABLED\x10\x02\x12\x1f\n\x1bSTORAGE_STATE_MISCONFIGURED\x10\x03\x12\x1d\n\x19STORAGE_STATE_UNREACHABLE\x10\x04*\x89\x01\n\x10UsageGranularity\x12!\n\x1dUSAGE_GRANULARITY_UNSPECIFIED\x10\x00\x12\x1a\n\x16USAGE_GRANULARITY_HOUR\x10\x01\x12\x19\n\x15USAGE_GRANULARITY_DAY\x10\x02\x12\x1b\n\x17USAGE_GRANULARITY_MONTH\x10\x03\x32\x8d\x02\n\x0cUsageService\x12K\n\x08GetUsage\x12\x1e.mediafleet.v1.GetUsageRequest\x1a\x1f.mediafleet.v1.GetUsageResponse\x12\x63\n\x10ListUsageHistory\x12&.mediafleet.v1.ListUsageHistoryRequest\x1a\'.mediafleet.v1.ListUsageHistoryResponse\x12K\n\x08GetQuota\x12\x1e.mediafleet.v1.GetQuotaRequest\x1a\x1f.mediafleet.v1.GetQuotaResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mediafleet/v1/usage.proto\x12\rmediafleet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmediafleet/v1/uploads.proto\".\n\x0cStoredAmount\x12\r\n\x05\x62ytes\x18\x01 \x01(\x03\x12\x0f\n\x07objects\x18\x02 \x01(\x03\"S\n\tKindUsage\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.mediafleet.v1.MediaKind\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\x0f\n\x07objects\x18\x03 \x01(\x03\"E\n\x0f\x43ollectionUsage\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x12\x0f\n\x07objects\x18\x03 \x01(\x03\"\xb7\x06\n\x05Usage\x12(\n\x05scope\x18\x01 \x01(\x0e\x32\x19.mediafleet.v1.UsageScope\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x12\n\ncollection\x18\x03 \x01(\t\x12\r\n\x05\x62ytes\x18\x04 \x01(\x03\x12\x0f\n\x07objects\x18\x05 \x01(\x03\x12.\n\toriginals\x18\x06 \x01(\x0b\x32\x1b.mediafleet.v1.StoredAmount\x12/\n\nrenditions\x18\x07 \x01(\x0b\x32\x1b.mediafleet.v1.StoredAmount\x12\x16\n\x0ereserved_bytes\x18\x08 \x01(\x03\x12*\n\x08per_kind\x18\t \x03(\x0b\x32\x18.mediafleet.v1.KindUsage\x12\x36\n\x0eper_collection\x18\n \x03(\x0b\x32\x1e.mediafleet.v1.CollectionUsage\x12.\n\nas_of_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06source\x18\x0c \x01(\x0e\x32\x1a.mediafleet.v1.UsageSource\x12*\n\x05\x64rift\x18\r \x01(\x0b\x32\x1b.mediafleet.v1.StoredAmount\x12\x32\n\x0ereconcile_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x63lass_a_operations\x18\x0f \x01(\x03\x12\x1a\n\x12\x63lass_b_operations\x18\x10 \x01(\x03\x12\x1e\n\x16\x65stimated_monthly_cost\x18\x11 \x01(\x01\x12\x32\n\rstorage_state\x18\x12 \x01(\x0e\x32\x1b.mediafleet.v1.StorageState\x12\x17\n\x0fstorage_message\x18\x13 \x01(\t\x12\x30\n\x0b\x62ookkeeping\x18\x14 \x01(\x0b\x32\x1b.mediafleet.v1.StoredAmount\x12<\n\x12reconcile_progress\x18\x15 \x01(\x0b\x32 .mediafleet.v1.ReconcileProgress\x12\x12\n\nprice_date\x18\x16 \x01(\t\"u\n\x11ReconcileProgress\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eobjects_listed\x18\x02 \x01(\x03\x12\x18\n\x10objects_expected\x18\x03 \x01(\x03\"`\n\x0fGetUsageRequest\x12(\n\x05scope\x18\x01 \x01(\x0e\x32\x19.mediafleet.v1.UsageScope\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x0f\n\x07refresh\x18\x03 \x01(\x08\"7\n\x10GetUsageResponse\x12#\n\x05usage\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Usage\"\xe0\x01\n\x17ListUsageHistoryRequest\x12(\n\x05scope\x18\x01 \x01(\x0e\x32\x19.mediafleet.v1.UsageScope\x12\x12\n\ncollection\x18\x02 \x01(\t\x12*\n\x08interval\x18\x03 \x01(\x0b\x32\x18.mediafleet.v1.TimeRange\x12\x34\n\x0bgranularity\x18\x04 \x01(\x0e\x32\x1f.mediafleet.v1.UsageGranularity\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\"^\n\x18ListUsageHistoryResponse\x12)\n\x06points\x18\x01 \x03(\x0b\x32\x19.mediafleet.v1.UsagePoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd5\x01\n\nUsagePoint\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\toriginals\x18\x02 \x01(\x0b\x32\x1b.mediafleet.v1.StoredAmount\x12/\n\nrenditions\x18\x03 \x01(\x0b\x32\x1b.mediafleet.v1.StoredAmount\x12\x1a\n\x12\x63lass_a_operations\x18\x04 \x01(\x03\x12\x1a\n\x12\x63lass_b_operations\x18\x05 \x01(\x03\"%\n\x0fGetQuotaRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\"7\n\x10GetQuotaResponse\x12#\n\x05quota\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Quota\"B\n\x05Quota\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12)\n\x06limits\x18\x02 \x03(\x0b\x32\x19.mediafleet.v1.QuotaLimit\"{\n\nQuotaLimit\x12\x10\n\x08quota_id\x18\x01 \x01(\t\x12\x0e\n\x06metric\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x03\x12\x0c\n\x04used\x18\x04 \x01(\x03\x12.\n\nreset_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*u\n\nUsageScope\x12\x1b\n\x17USAGE_SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12USAGE_SCOPE_TENANT\x10\x01\x12\x1a\n\x16USAGE_SCOPE_COLLECTION\x10\x02\x12\x16\n\x12USAGE_SCOPE_BUCKET\x10\x03*g\n\x0bUsageSource\x12\x1c\n\x18USAGE_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15USAGE_SOURCE_COUNTERS\x10\x01\x12\x1f\n\x1bUSAGE_SOURCE_RECONCILIATION\x10\x02*\x9f\x01\n\x0cStorageState\x12\x1d\n\x19STORAGE_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10STORAGE_STATE_OK\x10\x01\x12\x1a\n\x16STORAGE_STATE_DISABLED\x10\x02\x12\x1f\n\x1bSTORAGE_STATE_MISCONFIGURED\x10\x03\x12\x1d\n\x19STORAGE_STATE_UNREACHABLE\x10\x04*\x89\x01\n\x10UsageGranularity\x12!\n\x1dUSAGE_GRANULARITY_UNSPECIFIED\x10\x00\x12\x1a\n\x16USAGE_GRANULARITY_HOUR\x10\x01\x12\x19\n\x15USAGE_GRANULARITY_DAY\x10\x02\x12\x1b\n\x17USAGE_GRANULARITY_MONTH\x10\x03\x32\x8d\x02\n\x0cUsageService\x12K\n\x08GetUsage\x12\x1e.mediafleet.v1.GetUsageRequest\x1a\x1f.mediafleet.v1.GetUsageResponse\x12\x63\n\x10ListUsageHistory\x12&.mediafleet.v1.ListUsageHistoryRequest\x1a\'.mediafleet.v1.ListUsageHistoryResponse\x12K\n\x08GetQuota\x12\x1e.mediafleet.v1.GetQuotaRequest\x1a\x1f.mediafleet.v1.GetQuotaResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mediafleet.v1.usage_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_USAGESCOPE']._serialized_start=1987
-  _globals['_USAGESCOPE']._serialized_end=2104
-  _globals['_USAGESOURCE']._serialized_start=2106
-  _globals['_USAGESOURCE']._serialized_end=2209
-  _globals['_STORAGESTATE']._serialized_start=2212
-  _globals['_STORAGESTATE']._serialized_end=2371
-  _globals['_USAGEGRANULARITY']._serialized_start=2374
-  _globals['_USAGEGRANULARITY']._serialized_end=2511
+  _globals['_USAGESCOPE']._serialized_start=2238
+  _globals['_USAGESCOPE']._serialized_end=2355
+  _globals['_USAGESOURCE']._serialized_start=2357
+  _globals['_USAGESOURCE']._serialized_end=2460
+  _globals['_STORAGESTATE']._serialized_start=2463
+  _globals['_STORAGESTATE']._serialized_end=2622
+  _globals['_USAGEGRANULARITY']._serialized_start=2625
+  _globals['_USAGEGRANULARITY']._serialized_end=2762
   _globals['_STOREDAMOUNT']._serialized_start=106
   _globals['_STOREDAMOUNT']._serialized_end=152
   _globals['_KINDUSAGE']._serialized_start=154
@@ -48,25 +48,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLLECTIONUSAGE']._serialized_start=239
   _globals['_COLLECTIONUSAGE']._serialized_end=308
   _globals['_USAGE']._serialized_start=311
-  _globals['_USAGE']._serialized_end=1002
-  _globals['_GETUSAGEREQUEST']._serialized_start=1004
-  _globals['_GETUSAGEREQUEST']._serialized_end=1100
-  _globals['_GETUSAGERESPONSE']._serialized_start=1102
-  _globals['_GETUSAGERESPONSE']._serialized_end=1157
-  _globals['_LISTUSAGEHISTORYREQUEST']._serialized_start=1160
-  _globals['_LISTUSAGEHISTORYREQUEST']._serialized_end=1384
-  _globals['_LISTUSAGEHISTORYRESPONSE']._serialized_start=1386
-  _globals['_LISTUSAGEHISTORYRESPONSE']._serialized_end=1480
-  _globals['_USAGEPOINT']._serialized_start=1483
-  _globals['_USAGEPOINT']._serialized_end=1696
-  _globals['_GETQUOTAREQUEST']._serialized_start=1698
-  _globals['_GETQUOTAREQUEST']._serialized_end=1735
-  _globals['_GETQUOTARESPONSE']._serialized_start=1737
-  _globals['_GETQUOTARESPONSE']._serialized_end=1792
-  _globals['_QUOTA']._serialized_start=1794
-  _globals['_QUOTA']._serialized_end=1860
-  _globals['_QUOTALIMIT']._serialized_start=1862
-  _globals['_QUOTALIMIT']._serialized_end=1985
-  _globals['_USAGESERVICE']._serialized_start=2514
-  _globals['_USAGESERVICE']._serialized_end=2783
+  _globals['_USAGE']._serialized_end=1134
+  _globals['_RECONCILEPROGRESS']._serialized_start=1136
+  _globals['_RECONCILEPROGRESS']._serialized_end=1253
+  _globals['_GETUSAGEREQUEST']._serialized_start=1255
+  _globals['_GETUSAGEREQUEST']._serialized_end=1351
+  _globals['_GETUSAGERESPONSE']._serialized_start=1353
+  _globals['_GETUSAGERESPONSE']._serialized_end=1408
+  _globals['_LISTUSAGEHISTORYREQUEST']._serialized_start=1411
+  _globals['_LISTUSAGEHISTORYREQUEST']._serialized_end=1635
+  _globals['_LISTUSAGEHISTORYRESPONSE']._serialized_start=1637
+  _globals['_LISTUSAGEHISTORYRESPONSE']._serialized_end=1731
+  _globals['_USAGEPOINT']._serialized_start=1734
+  _globals['_USAGEPOINT']._serialized_end=1947
+  _globals['_GETQUOTAREQUEST']._serialized_start=1949
+  _globals['_GETQUOTAREQUEST']._serialized_end=1986
+  _globals['_GETQUOTARESPONSE']._serialized_start=1988
+  _globals['_GETQUOTARESPONSE']._serialized_end=2043
+  _globals['_QUOTA']._serialized_start=2045
+  _globals['_QUOTA']._serialized_end=2111
+  _globals['_QUOTALIMIT']._serialized_start=2113
+  _globals['_QUOTALIMIT']._serialized_end=2236
+  _globals['_USAGESERVICE']._serialized_start=2765
+  _globals['_USAGESERVICE']._serialized_end=3034
 # @@protoc_insertion_point(module_scope)

@@ -60,8 +60,8 @@ class _UsageSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageSour
     USAGE_SOURCE_COUNTERS: _UsageSource.ValueType  # 1
     """Counters that move with each commit."""
     USAGE_SOURCE_RECONCILIATION: _UsageSource.ValueType  # 2
-    """Counters as corrected by the latest comparison with the bucket, with no
-    commit since.
+    """The same, and the latest comparison with the bucket is of these very
+    figures: nothing has changed since. `drift` tells what it found.
     """
 
 class UsageSource(_UsageSource, metaclass=_UsageSourceEnumTypeWrapper):
@@ -72,8 +72,8 @@ USAGE_SOURCE_UNSPECIFIED: UsageSource.ValueType  # 0
 USAGE_SOURCE_COUNTERS: UsageSource.ValueType  # 1
 """Counters that move with each commit."""
 USAGE_SOURCE_RECONCILIATION: UsageSource.ValueType  # 2
-"""Counters as corrected by the latest comparison with the bucket, with no
-commit since.
+"""The same, and the latest comparison with the bucket is of these very
+figures: nothing has changed since. `drift` tells what it found.
 """
 Global___UsageSource: _TypeAlias = UsageSource  # noqa: Y015
 
@@ -251,6 +251,9 @@ class Usage(_message.Message):
     ESTIMATED_MONTHLY_COST_FIELD_NUMBER: _builtins.int
     STORAGE_STATE_FIELD_NUMBER: _builtins.int
     STORAGE_MESSAGE_FIELD_NUMBER: _builtins.int
+    BOOKKEEPING_FIELD_NUMBER: _builtins.int
+    RECONCILE_PROGRESS_FIELD_NUMBER: _builtins.int
+    PRICE_DATE_FIELD_NUMBER: _builtins.int
     scope: Global___UsageScope.ValueType
     """Whose usage this is."""
     tenant: _builtins.str
@@ -266,17 +269,25 @@ class Usage(_message.Message):
     source: Global___UsageSource.ValueType
     """Where the figures come from."""
     class_a_operations: _builtins.int
-    """Class A operations (writes, lists) in the current calendar month, UTC."""
+    """Class A operations (writes, lists) in the current calendar month, UTC. A
+    collection's are not counted.
+    """
     class_b_operations: _builtins.int
-    """Class B operations (reads) in the current calendar month, UTC."""
+    """Class B operations (reads) in the current calendar month, UTC. A
+    collection's are not counted.
+    """
     estimated_monthly_cost: _builtins.float
-    """Estimated cost of the current calendar month in US dollars, at the present
-    amount and the configured prices, free allowance taken off.
+    """Estimated cost of the current calendar month in US dollars: the present
+    amount all month long, the operations until now, at the configured prices,
+    free allowance taken off. A tenant's is what it would cost alone. 0 for
+    storage that bills nothing.
     """
     storage_state: Global___StorageState.ValueType
     """How the storage fares."""
     storage_message: _builtins.str
     """What is wrong with the storage and what to do, for people; empty if OK."""
+    price_date: _builtins.str
+    """Date of the prices, as in 2026-08-03; empty where storage bills nothing."""
     @_builtins.property
     def originals(self) -> Global___StoredAmount:
         """Originals alone."""
@@ -299,13 +310,29 @@ class Usage(_message.Message):
 
     @_builtins.property
     def drift(self) -> Global___StoredAmount:
-        """Bucket minus counters at the latest reconciliation; may be negative.
-        Absent before the first.
+        """By how much the bucket had more than the counters at the latest
+        comparison, without what was just coming or going; may be negative. Only
+        for the whole bucket; absent before the first comparison.
         """
 
     @_builtins.property
     def reconcile_time(self) -> _timestamp_pb2.Timestamp:
-        """When the bucket was last compared; absent before the first time."""
+        """When the bucket was last compared; absent before the first time. Only for
+        the whole bucket.
+        """
+
+    @_builtins.property
+    def bookkeeping(self) -> Global___StoredAmount:
+        """Manifests, archives and what is left to be swept at the latest comparison:
+        in the bucket and in its cost, but not in `bytes`. Only for the whole
+        bucket.
+        """
+
+    @_builtins.property
+    def reconcile_progress(self) -> Global___ReconcileProgress:
+        """The comparison with the bucket that is under way; absent while there is
+        none. Only for the whole bucket.
+        """
 
     def __init__(
         self,
@@ -329,14 +356,49 @@ class Usage(_message.Message):
         estimated_monthly_cost: _builtins.float = ...,
         storage_state: Global___StorageState.ValueType = ...,
         storage_message: _builtins.str = ...,
+        bookkeeping: Global___StoredAmount | None = ...,
+        reconcile_progress: Global___ReconcileProgress | None = ...,
+        price_date: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "drift", b"drift", "originals", b"originals", "reconcile_time", b"reconcile_time", "renditions", b"renditions"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "bookkeeping", b"bookkeeping", "drift", b"drift", "originals", b"originals", "reconcile_progress", b"reconcile_progress", "reconcile_time", b"reconcile_time", "renditions", b"renditions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "bytes", b"bytes", "class_a_operations", b"class_a_operations", "class_b_operations", b"class_b_operations", "collection", b"collection", "drift", b"drift", "estimated_monthly_cost", b"estimated_monthly_cost", "objects", b"objects", "originals", b"originals", "per_collection", b"per_collection", "per_kind", b"per_kind", "reconcile_time", b"reconcile_time", "renditions", b"renditions", "reserved_bytes", b"reserved_bytes", "scope", b"scope", "source", b"source", "storage_message", b"storage_message", "storage_state", b"storage_state", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "bookkeeping", b"bookkeeping", "bytes", b"bytes", "class_a_operations", b"class_a_operations", "class_b_operations", b"class_b_operations", "collection", b"collection", "drift", b"drift", "estimated_monthly_cost", b"estimated_monthly_cost", "objects", b"objects", "originals", b"originals", "per_collection", b"per_collection", "per_kind", b"per_kind", "price_date", b"price_date", "reconcile_progress", b"reconcile_progress", "reconcile_time", b"reconcile_time", "renditions", b"renditions", "reserved_bytes", b"reserved_bytes", "scope", b"scope", "source", b"source", "storage_message", b"storage_message", "storage_state", b"storage_state", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Usage: _TypeAlias = Usage  # noqa: Y015
+
+@_typing.final
+class ReconcileProgress(_message.Message):
+    """How far a comparison with the bucket is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    OBJECTS_LISTED_FIELD_NUMBER: _builtins.int
+    OBJECTS_EXPECTED_FIELD_NUMBER: _builtins.int
+    objects_listed: _builtins.int
+    """Objects listed so far."""
+    objects_expected: _builtins.int
+    """About how many there are."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        objects_listed: _builtins.int = ...,
+        objects_expected: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["objects_expected", b"objects_expected", "objects_listed", b"objects_listed", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileProgress: _TypeAlias = ReconcileProgress  # noqa: Y015
 
 @_typing.final
 class GetUsageRequest(_message.Message):
@@ -352,8 +414,12 @@ class GetUsageRequest(_message.Message):
     collection: _builtins.str
     """The collection, for USAGE_SCOPE_COLLECTION; else empty."""
     refresh: _builtins.bool
-    """Passes by cached figures (at most 5 minutes old) and looks at the storage
-    anew.
+    """Looks at the storage anew. For the whole bucket this compares it with the
+    counters, or joins a comparison under way, and waits for the end within
+    bounds of the server and of the call's deadline: `reconcile_time` tells
+    whether it was reached, and `reconcile_progress` how far it is. Unset, the
+    answer waits for no storage; a comparison older than 5 minutes is renewed
+    after it.
     """
     def __init__(
         self,
@@ -422,7 +488,9 @@ class ListUsageHistoryRequest(_message.Message):
     """
     @_builtins.property
     def interval(self) -> _uploads_pb2.TimeRange:
-        """Span of time; absent for the last 30 days."""
+        """Steps that begin in this span of time; absent for the last 30 days. Hours
+        are kept for 14 days, days for 400, months for 5 years.
+        """
 
     def __init__(
         self,
@@ -454,7 +522,9 @@ class ListUsageHistoryResponse(_message.Message):
     """Opaque; empty on the last page."""
     @_builtins.property
     def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsagePoint]:
-        """Points by rising time."""
+        """Points by rising time, one for each step from the first of which anything
+        is known; the step that is not over yet tells of now.
+        """
 
     def __init__(
         self,
@@ -482,16 +552,18 @@ class UsagePoint(_message.Message):
     CLASS_A_OPERATIONS_FIELD_NUMBER: _builtins.int
     CLASS_B_OPERATIONS_FIELD_NUMBER: _builtins.int
     class_a_operations: _builtins.int
-    """Class A operations during the step."""
+    """Class A operations during the step; 0 for a collection."""
     class_b_operations: _builtins.int
-    """Class B operations during the step."""
+    """Class B operations during the step; 0 for a collection."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Beginning of the step."""
 
     @_builtins.property
     def originals(self) -> Global___StoredAmount:
-        """Originals at the end of the step."""
+        """Originals at the end of the step, give or take what changed in its last 5
+        minutes.
+        """
 
     @_builtins.property
     def renditions(self) -> Global___StoredAmount:

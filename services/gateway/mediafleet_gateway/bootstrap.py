@@ -13,10 +13,11 @@ from mediafleet_core.intake.intake import Intake
 from mediafleet_core.intake.settings import IntakeSettings
 from mediafleet_core.ledger import LedgerSettings, connect
 from mediafleet_core.lifecycle import Lifecycle
+from mediafleet_core.metering import Bill, Metering
 from mediafleet_core.ports import Ledger, ObjectStore
 from mediafleet_core.queue import DramatiqQueue, QueueSettings, open_broker
 from mediafleet_core.settings import read
-from mediafleet_core.storage import StorageSettings, open_store
+from mediafleet_core.storage import Backend, StorageSettings, open_store
 from mediafleet_core.watching import WatchedLedger, Watching
 from mediafleet_gateway.admission import Admission
 from mediafleet_gateway.auth import AnonymousVerifier, TokenVerifier
@@ -31,6 +32,7 @@ from mediafleet_gateway.server import Servicers, make_server
 from mediafleet_gateway.settings import GatewaySettings
 from mediafleet_gateway.uploads import Uploads
 from mediafleet_gateway.usage import StorageProbe, UsageService
+from mediafleet_gateway.usage_settings import UsageSettings
 from mediafleet_gateway.watches import Watches
 from mediafleet_gateway.wire import Wire
 from mediafleet_gateway.writes import Writes
@@ -44,6 +46,7 @@ class Settings(NamedTuple):
     queue: QueueSettings
     storage: StorageSettings
     intake: IntakeSettings
+    usage: UsageSettings
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -54,6 +57,7 @@ class Settings(NamedTuple):
             read(QueueSettings),
             read(StorageSettings),
             read(IntakeSettings),
+            read(UsageSettings),
         )
 
 
@@ -90,8 +94,10 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
             resources.push_async_callback(connected.close)
             ledger = connected
         await ledger.set_retention(settings.gateway.retention)
-        store = open_store(settings.storage)
+        bill = Bill()
+        store = open_store(settings.storage, bill)
         resources.push_async_callback(store.close)
+        await resources.enter_async_context(Metering(ledger, bill))
         queue = DramatiqQueue(open_broker(settings.queue))
         resources.push_async_callback(queue.close)
         intake = Intake(ledger, store, queue, settings.intake)
@@ -109,13 +115,16 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
             settings.gateway.limits_of,
             settings.gateway.method_limits,
         )
+        probe = StorageProbe(store)
+        resources.push_async_callback(probe.close)
+        prices = None if settings.storage.backend is Backend.LOCAL else settings.usage.storage_prices
         health_service = health.HealthServicer()
         servicers = Servicers(
             uploads=UploadService(settings, ledger, store, intake, lifecycle, watching, admission, drain),
             batches=BatchService(
                 ledger, batching, BatchWatching(ledger), drain, heartbeat=settings.gateway.watch_heartbeat
             ),
-            usage=UsageService(ledger, StorageProbe(store)),
+            usage=UsageService(ledger, probe, settings.usage, prices, settings.gateway.limits_of),
             notifications=NotificationService(ledger),
             fleet=FleetService(ledger, queue),
             health=health_service,

@@ -10,6 +10,7 @@ import hashlib
 from mediafleet.v1.batches_pb2 import ListBatchesRequest
 from mediafleet.v1.notifications_pb2 import ListNotificationsRequest
 from mediafleet.v1.uploads_pb2 import ListImportablesRequest, ListUploadsRequest
+from mediafleet.v1.usage_pb2 import ListUsageHistoryRequest
 from mediafleet_core.errors import invalid_field
 from mediafleet_core.identity import TenantId
 
@@ -21,7 +22,13 @@ LARGEST_BYTES = 3 << 20
 _DIGEST_SIZE = 12
 _OLDEST_FIRST = {"": False, "create_time desc": False, "create_time": True}
 
-Request = ListUploadsRequest | ListImportablesRequest | ListBatchesRequest | ListNotificationsRequest
+Request = (
+    ListUploadsRequest
+    | ListImportablesRequest
+    | ListBatchesRequest
+    | ListNotificationsRequest
+    | ListUsageHistoryRequest
+)
 
 
 def page_size(requested: int) -> int:

@@ -11,16 +11,22 @@ from typing import NamedTuple, TypeVar
 import structlog
 from prometheus_client import Counter, Gauge
 
-from mediafleet_core import cleanup, history, manifest
+from mediafleet_core import cleanup, history, manifest, reconciling
 from mediafleet_core.batching import sweep_batch
 from mediafleet_core.object_keys import ROOT
 from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, Sweep, UnfinishedMultipart
 from mediafleet_core.uploads import State, Upload
+from mediafleet_workers.housekeeping.comparisons import COMPARISONS
 from mediafleet_workers.housekeeping.exporter import Exporter
 from mediafleet_workers.housekeeping.settings import HousekeepingSettings
 
 _log = structlog.get_logger(__name__)
 _Item = TypeVar("_Item")
+
+_RECONCILE_AGAIN = timedelta(minutes=5)
+"""How long after a comparison that failed the next one is tried, unless somebody asks."""
+
+_SHOWN_EVERY = timedelta(seconds=5)
 
 ORPHANS = Gauge("mediafleet_storage_orphans", "Unfinished multiparts that no record names, as last searched for.")
 ARCHIVED = Counter("mediafleet_history_archived", "Records that were archived and left the ledger.", ["what"])
@@ -116,6 +122,30 @@ async def read_figures(house: House) -> None:
     house.exporter.show(await house.ledger.figures())
 
 
+async def reconcile_usage(house: House) -> None:
+    """Compare the counters of usage with the bucket, if that is due or somebody has asked for it."""
+    compared = await reconciling.reconcile(
+        house.store,
+        house.ledger,
+        every=house.settings.reconcile_interval,
+        again=min(_RECONCILE_AGAIN, house.settings.reconcile_interval),
+        requests=house.settings.housekeeping_concurrency,
+    )
+    if compared is not None:
+        told = {"objects": compared.listed.objects, "drift_objects": compared.drift.objects}
+        _log.info("usage_reconciled", bytes=compared.listed.size, drift_bytes=compared.drift.size, **told)
+
+
+async def show_comparison(house: House) -> None:
+    """Put what is known of the bucket on the metrics page."""
+    COMPARISONS.show(await house.ledger.reconciliation())
+
+
+async def sample_usage(house: House) -> None:
+    """Keep what is stored now, for the history of usage."""
+    await house.ledger.sample_usage()
+
+
 class Duty(NamedTuple):
     """One duty: its name in metrics and logs, one round of it, and the least time between two."""
 
@@ -134,6 +164,9 @@ DUTIES = (
     Duty("strays", abort_strays, lambda settings: settings.stray_interval),
     Duty("figures", read_figures, lambda settings: settings.figures_interval),
     Duty("history", archive_history, lambda settings: settings.history_interval),
+    Duty("reconcile", reconcile_usage),
+    Duty("comparison", show_comparison, lambda _: _SHOWN_EVERY),
+    Duty("usage", sample_usage, lambda settings: settings.usage_interval),
 )
 
 

@@ -44,6 +44,14 @@ class HousekeepingSettings(SettingsPart):
         gt=timedelta(0),
         description="Time between two looks for history that is to be archived.",
     )
+    reconcile_interval: timedelta = Field(
+        timedelta(hours=6),
+        gt=timedelta(0),
+        description="Time between two comparisons of usage with the bucket; each lists all of it.",
+    )
+    usage_interval: timedelta = Field(
+        timedelta(minutes=5), gt=timedelta(0), description="Time between two looks at usage for its history."
+    )
     housekeeping_concurrency: int = Field(8, ge=1, description="Storage requests that one duty has under way.")
 
     @model_validator(mode="after")

@@ -64,9 +64,22 @@ local function usage_keys(r)
   return keys
 end
 
--- kind of object: 'o' for originals, 'r' for renditions.
+local function counted(original, renditions, objects)
+  local size = num(original) + num(renditions)
+  return size, num(objects) + (original and original ~= '' and 1 or 0)
+end
+
+-- While the bucket is compared, what was counted of an upload before its usage first moved is noted.
+local function note_moved(r)
+  if redis.call('EXISTS', P .. 'comparing') == 0 then return end
+  local size, objects = counted(get(r, 'counted_original'), get(r, 'counted_renditions'), get(r, 'rendition_objects'))
+  redis.call('HSETNX', P .. 'moved', r.id, int(size) .. ' ' .. int(objects))
+end
+
+-- kind of object: 'o' for originals, 'r' for renditions. To be called before the record says what is counted of it.
 local function add_usage(r, what, size, objects)
   if size == 0 and objects == 0 then return end
+  note_moved(r)
   local field = what .. ':' .. get(r, 'kind')
   for _, key in ipairs(usage_keys(r)) do
     redis.call('HINCRBY', key, field .. ':size', int(size))
@@ -78,6 +91,16 @@ local function add_usage(r, what, size, objects)
     redis.call('HINCRBY', tenant, 'c:' .. get(r, 'collection') .. ':size', int(size))
     redis.call('HINCRBY', tenant, 'c:' .. get(r, 'collection') .. ':objects', int(objects))
   end
+end
+
+-- Bytes and objects of the originals and of the renditions, of all kinds, that are counted under a key.
+local function stored_now(key)
+  local flat, sums = redis.call('HGETALL', key), {o = {size = 0, objects = 0}, r = {size = 0, objects = 0}}
+  for i = 1, #flat, 2 do
+    local what, count = flat[i]:match('^([or]):%u+:(%l+)$')
+    if what then sums[what][count] = sums[what][count] + num(flat[i + 1]) end
+  end
+  return sums.o.size, sums.o.objects, sums.r.size, sums.r.objects
 end
 
 local function count_original(r, size)
