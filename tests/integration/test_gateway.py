@@ -343,8 +343,8 @@ async def test_without_a_key_everyone_is_the_local_tenant(redis_url: str, redis_
         ("MEDIAFLEET_ENVIRONMENT", "production", "MEDIAFLEET_TOKEN_KEY"),
         ("MEDIAFLEET_GATEWAY_ADDRESS", "nowhere", "MEDIAFLEET_GATEWAY_ADDRESS"),
         ("MEDIAFLEET_TOKEN_KEY", "short", "MEDIAFLEET_TOKEN_KEY"),
-        ("MEDIAFLEET_TENANTS", '{"acme": {"bytes": 1}}', "MEDIAFLEET_TENANTS"),
-        ("MEDIAFLEET_TENANTS", '{"No Name": {}}', "MEDIAFLEET_TENANTS"),
+        ("MEDIAFLEET_TENANTS", '{"good": {}, "acme": {"bytes": 1}}', "MEDIAFLEET_TENANTS: acme: .*bytes"),
+        ("MEDIAFLEET_TENANTS", '{"No Name": {}}', "MEDIAFLEET_TENANTS: 'No Name'"),
     ],
 )
 def test_settings_that_are_unsafe_or_wrong_are_named(
