@@ -14,6 +14,11 @@ from mediafleet_core.identity import TenantId, UploadId
 ROOT = "uploads/"
 ARCHIVE = "archive/"
 IMPORTS = "imports/"
+CHECK = "check/"
+"""What is tried out, and removed again, when somebody asks whether the storage works."""
+
+CHECK_KEY = f"{CHECK}absent"
+"""Nobody writes it."""
 
 
 class UploadKeys(NamedTuple):

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from mediafleet_core.ledger import LedgerSettings, connect
 from mediafleet_core.queue import DramatiqQueue, QueueSettings, open_broker
-from mediafleet_core.settings import read
-from mediafleet_core.storage import StorageSettings, open_store
+from mediafleet_core.settings import SettingsError, read
+from mediafleet_core.storage import Backend, StorageSettings, open_store
 from mediafleet_workers import actors, decoding
 from mediafleet_workers.housekeeping import Housekeeping, HousekeepingSettings
 from mediafleet_workers.jobs.runner import JobRunner
@@ -37,7 +37,10 @@ class Settings(NamedTuple):
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """As the environment has them. Raises SettingsError."""
+        """As the environment has them. Raises SettingsError, also where there is no storage to work on."""
+        storage = read(StorageSettings)
+        if storage.backend is Backend.OFF:
+            raise SettingsError(f"{storage.off_by}: a worker needs a storage. Name one, or run no workers meanwhile.")
         return cls(
             read(WorkerSettings),
             read(JobSettings),
@@ -45,7 +48,7 @@ class Settings(NamedTuple):
             read(HousekeepingSettings),
             read(LedgerSettings),
             read(QueueSettings),
-            read(StorageSettings),
+            storage,
             read(WebhookSettings),
         )
 
