@@ -105,5 +105,6 @@ class Client(Synchronous[AsyncClient]):
     download_url = call(AsyncClient.download_url)
     usage = call(AsyncClient.usage)
     fleet = call(AsyncClient.fleet)
+    explain = call(AsyncClient.explain)
     pause_queue = call(AsyncClient.pause_queue)
     resume_queue = call(AsyncClient.resume_queue)

@@ -10,6 +10,7 @@ from grpc_health.v1.health import aio as health
 
 from mediafleet_core.batch_watching import BatchWatching
 from mediafleet_core.batching import Batching
+from mediafleet_core.explaining import Explaining
 from mediafleet_core.intake.intake import Intake
 from mediafleet_core.intake.settings import IntakeSettings
 from mediafleet_core.ledger import LedgerSettings, connect
@@ -123,7 +124,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
             ),
             usage=UsageService(ledger, StorageProbe(store)),
             notifications=NotificationService(ledger),
-            fleet=FleetService(ledger, queue),
+            fleet=FleetService(ledger, queue, Explaining(ledger, store)),
             health=health_service,
         )
         shared_port = settings.gateway.gateway_parent is not None
