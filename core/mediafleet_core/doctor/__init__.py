@@ -27,12 +27,13 @@ def checks(origin: str) -> Iterator[Check]:
     if not is_server():
         yield Check("elsewhere", _elsewhere)
         return
-    yield Check("settings", lambda: read_parts("settings", (LedgerSettings, QueueSettings, StorageSettings)))
+    yield Check("settings", lambda: read_parts("settings", (LedgerSettings, QueueSettings)))
     yield Check("redis", redis.examine)
     try:
         storage = StorageExam(read(StorageSettings))
     except SettingsError:
-        return  # told above
+        yield Check("storage", lambda: read_parts("storage", (StorageSettings,)))
+        return
     bucket = BucketExam(storage, origin)
     yield Check("storage", storage.access)
     yield Check("clock", bucket.clock)

@@ -99,7 +99,7 @@ class BucketExam:
             answer = await asyncio.to_thread(
                 self._client.get_bucket_lifecycle_configuration, Bucket=self._storage.settings.r2_bucket_name
             )
-            rules: Sequence[Any] = answer["Rules"]
+            rules: Sequence[Any] = answer.get("Rules", ())
         except ClientError as error:
             code = answer_of(error).code
             if code == "NoSuchLifecycleConfiguration":
@@ -149,7 +149,7 @@ class BucketExam:
             return skipped("cors", text, "--origin https://app.example.com asks as a browser does")
         except BotoCoreError as error:
             return skipped("cors", f"it was not told ({type(error).__name__})")
-        origins = sorted({origin for rule in answer["CORSRules"] for origin in rule["AllowedOrigins"]})
+        origins = sorted({origin for rule in answer.get("CORSRules", ()) for origin in rule["AllowedOrigins"]})
         return ok("cors", f"pages of {', '.join(origins)} may send; --origin asks as a browser does")
 
     def _no_rule(self) -> Finding:

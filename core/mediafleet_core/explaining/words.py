@@ -141,7 +141,10 @@ def _ended(standing: Standing) -> Iterator[_Line]:
         yield _Line(step=failure.next_step(stored=bool(upload.original_key)))
     if upload.original_key:
         until = f" until {_at(upload.expire_time)}" if upload.expire_time is not None else ""
-        yield _Line(f"Its original is kept{until}.", f"`mediafleet retry {upload.upload_id}` queues it again.")
+        yield _Line(
+            f"Its original is kept{until}.",
+            f"When the cause is mended, `mediafleet retry {upload.upload_id}` queues it again.",
+        )
     else:
         yield _Line("No original is kept.", "Upload the file again.")
 
