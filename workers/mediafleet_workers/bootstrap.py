@@ -38,9 +38,6 @@ class Settings(NamedTuple):
     @classmethod
     def from_environment(cls) -> Settings:
         """As the environment has them. Raises SettingsError, also where there is no storage to work on."""
-        storage = read(StorageSettings)
-        if storage.backend is Backend.OFF:
-            raise SettingsError(f"{storage.off_by}: a worker needs a storage. Name one, or run no workers meanwhile.")
         return cls(
             read(WorkerSettings),
             read(JobSettings),
@@ -48,9 +45,16 @@ class Settings(NamedTuple):
             read(HousekeepingSettings),
             read(LedgerSettings),
             read(QueueSettings),
-            storage,
+            _storage(),
             read(WebhookSettings),
         )
+
+
+def _storage() -> StorageSettings:
+    settings = read(StorageSettings)
+    if settings.backend is Backend.OFF:
+        raise SettingsError(f"{settings.off_by}: a worker needs a storage. Name one, or run no workers meanwhile.")
+    return settings
 
 
 async def build(settings: Settings) -> WorkerProcess:
