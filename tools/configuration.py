@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import Enum
 from importlib.metadata import entry_points
 from inspect import cleandoc
@@ -123,8 +123,10 @@ def words(variable: str, annotation: Any) -> str:
         return "time"
     if annotation is bool:
         return "true or false"
-    if annotation is int:
+    if annotation in (int, float):
         return "bytes" if is_bytes(variable) else "number"
+    if annotation is date:
+        return "date"
     if annotation is SecretStr:
         return "secret"
     if get_origin(annotation) is Literal:

@@ -172,14 +172,14 @@ def _about_objects(standing: Standing, objects: Sequence[ObjectFact]) -> Iterato
     lost = [fact for fact in objects if not fact.sound and fact.role is not ObjectRole.MANIFEST]
     if lost:
         yield _Line(
-            f"{len(lost)} of its objects are missing or of another size: {', '.join(fact.key for fact in lost[:5])}.",
+            f"In the storage these are missing, or of another size: {', '.join(fact.key for fact in lost[:5])}.",
             "Upload the file again, and look for who else deletes in the bucket: `mediafleet doctor` shows its rules.",
         )
     if any(not fact.present and fact.role is ObjectRole.MANIFEST for fact in objects):
         yield _Line("Its manifest is not written yet.", "Nothing: housekeeping writes it.")
     left = sum(fact.role is ObjectRole.LEFT_OVER for fact in objects)
     if left and standing.upload.state.terminal:
-        yield _Line(f"{left} objects are left over from earlier attempts; a sweep removes them within minutes.")
+        yield _Line(f"Left over from earlier attempts: {left}; a sweep removes that within minutes.")
 
 
 def _why(failure: Failure) -> str:
