@@ -22,7 +22,7 @@ ONCE :=
 # Of `make test-s3`, likewise.
 OWN :=
 
-.PHONY: help setup run test test-long test-s3 check protos protos-baseline bench lock clean
+.PHONY: help setup run test test-long test-s3 check docs protos protos-baseline bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ $(SWIFT)/.ready: swift.lock
 	@PYTHON="$(PYTHON)" VENV="$(SWIFT)" tools/venv.sh
 	@$(SWIFT)/bin/python -m pip --disable-pip-version-check -qq install $(PIP_LOCKED) -r swift.lock
 	@touch $@
+
+docs: $(STAMP) ## renew the pages that are made from the code
+	@$(RUN) tools/configuration.py
 
 protos: $(STAMP) ## renew the generated code from protos/
 	@tools/protos.sh

@@ -26,6 +26,7 @@ check "types" "$bin/mypy"
 check "imports" "$bin/lint-imports"
 check "locks" tools/check_locks.sh
 check "locked dependencies" "$bin/python" tools/check_lock_fresh.py
+check "configuration reference" "$bin/python" tools/configuration.py --check
 check "generated code" tools/protos.sh --check
 check "contract" tools/buf.sh
 check "prometheus rules and metrics" tools/check_prometheus.sh "$bin"

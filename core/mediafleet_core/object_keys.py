@@ -15,6 +15,11 @@ from mediafleet_core.identity import TenantId, UploadId
 ROOT = "uploads/"
 ARCHIVE = "archive/"
 IMPORTS = "imports/"
+CHECK = "check/"
+"""What is tried out, and removed again, when somebody asks whether the storage works."""
+
+CHECK_KEY = f"{CHECK}absent"
+"""Nobody writes it."""
 
 _COUNTED = re.compile(rf"{ROOT}([^/]+)/([0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})/[or]/.")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TypeVar
 
 from pydantic import ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "MEDIAFLEET_"
@@ -40,6 +42,14 @@ class SettingsPart(BaseSettings):
             return value
         match = _SPAN.fullmatch(value.strip())
         return timedelta(**{_UNITS[match[2]]: float(match[1])}) if match else value
+
+
+def variables_of(part: type[SettingsPart]) -> Mapping[str, FieldInfo]:
+    """The part's fields by the variable that each is read from."""
+    return {
+        field.validation_alias if isinstance(field.validation_alias, str) else PREFIX + name.upper(): field
+        for name, field in part.model_fields.items()
+    }
 
 
 _Part = TypeVar("_Part", bound=SettingsPart)

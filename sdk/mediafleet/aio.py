@@ -390,6 +390,11 @@ class AsyncClient:
         """The queues with their figures, and the workers; needs the scope `admin`, as the two below."""
         return (await self._gateways.call(lambda gateway: gateway.fleet.GetFleet, fleet_pb2.GetFleetRequest())).fleet
 
+    async def explain(self, upload_id: str) -> fleet_pb2.UploadExplanation:
+        """All about one upload: history, attempts, queue or lease, objects, in words too; of any tenant for `admin`."""
+        request = fleet_pb2.ExplainUploadRequest(upload_id=upload_id)
+        return (await self._gateways.call(lambda gateway: gateway.fleet.ExplainUpload, request)).explanation
+
     async def pause_queue(self, queue: str, *, reason: str = "") -> fleet_pb2.QueueStatus:
         """Hands out no more work of a queue such as `image`; running work goes on, uploads are still taken in."""
         request = fleet_pb2.PauseQueueRequest(queue=queue, reason=reason)

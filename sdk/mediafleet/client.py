@@ -107,5 +107,6 @@ class Client(Synchronous[AsyncClient]):
     usage_history = stream(AsyncClient.usage_history)
     quota = call(AsyncClient.quota)
     fleet = call(AsyncClient.fleet)
+    explain = call(AsyncClient.explain)
     pause_queue = call(AsyncClient.pause_queue)
     resume_queue = call(AsyncClient.resume_queue)

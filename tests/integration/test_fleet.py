@@ -171,6 +171,7 @@ async def test_the_command_line(redis_url: str, redis_client: Redis, tmp_path: P
         [image] = [queue for queue in as_json["queues"] if queue.get("paused")]
         assert (image["queue"], image["pause_reason"]) == ("image", "why not")
         assert datetime.fromisoformat(image["pause_time"]).tzinfo
+        assert (image["waiting"], image["running"], image["delayed"], image["dead"]) == ("0", "0", "0", "0")
         resumed = await mediafleet("resume", "image", endpoint=address)
         assert "since" not in resumed.stdout
         wrong = await mediafleet("pause", "nothing", endpoint=address)

@@ -20,6 +20,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_requests.client import Client
 from pydantic import SecretStr
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1 import usage_pb2
@@ -331,8 +332,10 @@ async def test_a_token_of_the_key_before_is_still_good(redis_url: str, redis_cli
 
 
 async def test_without_a_key_everyone_is_the_local_tenant(redis_url: str, redis_client: Redis, tmp_path: Path) -> None:
-    async with running(settings(redis_url, tmp_path, gateway={"token_key": None})) as reached:
-        assert (await create(reached, metadata=())).tenant == "local"
+    with capture_logs() as logs:
+        async with running(settings(redis_url, tmp_path, gateway={"token_key": None})) as reached:
+            assert (await create(reached, metadata=())).tenant == "local"
+    assert "no_token_key" in {line["event"] for line in logs if line["log_level"] == "warning"}
 
 
 @pytest.mark.parametrize(
@@ -343,8 +346,8 @@ async def test_without_a_key_everyone_is_the_local_tenant(redis_url: str, redis_
         ("MEDIAFLEET_ENVIRONMENT", "production", "MEDIAFLEET_TOKEN_KEY"),
         ("MEDIAFLEET_GATEWAY_ADDRESS", "nowhere", "MEDIAFLEET_GATEWAY_ADDRESS"),
         ("MEDIAFLEET_TOKEN_KEY", "short", "MEDIAFLEET_TOKEN_KEY"),
-        ("MEDIAFLEET_TENANTS", '{"acme": {"bytes": 1}}', "MEDIAFLEET_TENANTS"),
-        ("MEDIAFLEET_TENANTS", '{"No Name": {}}', "MEDIAFLEET_TENANTS"),
+        ("MEDIAFLEET_TENANTS", '{"good": {}, "acme": {"bytes": 1}}', "MEDIAFLEET_TENANTS: acme: .*bytes"),
+        ("MEDIAFLEET_TENANTS", '{"No Name": {}}', "MEDIAFLEET_TENANTS: 'No Name'"),
     ],
 )
 def test_settings_that_are_unsafe_or_wrong_are_named(

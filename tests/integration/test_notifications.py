@@ -177,3 +177,16 @@ async def test_what_is_forgotten_is_not_unread_whatever_else_was_read(
                 await client.notifications.mark_read(number)
     assert [each.number for each in await heard(client, only_unread=True)] == [5, 4]
     assert await client.notifications.mark_read() == 2
+
+
+async def test_a_replay_of_nothing_says_what_there_might_be(reached: Reached) -> None:
+    done = await mediafleet(
+        "webhooks",
+        "replay",
+        "--since",
+        "1h",
+        endpoint=str(reached.gateway.address),
+        token=bearer()[0][1][len("Bearer ") :],
+    )
+    assert (done.returncode, done.stdout) == (0, "0 messages to be sent again\n")
+    assert "MEDIAFLEET_WEBHOOKS" in done.stderr

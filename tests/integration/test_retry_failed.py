@@ -163,9 +163,9 @@ async def test_the_command_line_counts_queues_and_tells(reached: Reached, ledger
     counted = await retry("--dry-run")
     assert (counted.returncode, counted.stderr) == (0, "")
     assert table(counted.stdout) == [
-        ["TIMED_OUT", "2", "can be re-sent"],
-        ["TIMED_OUT", "1", "cannot be re-sent: the original is not kept"],
-        ["WORKER_CRASHED", "1", "can be re-sent"],
+        ["TIMED_OUT", "2", "can be queued again"],
+        ["TIMED_OUT", "1", "cannot be queued again: the original is not kept"],
+        ["WORKER_CRASHED", "1", "can be queued again"],
         ["all", "4"],
     ]
     as_json = [json.loads(line) for line in (await retry("--dry-run", "--json")).stdout.splitlines()]
@@ -174,11 +174,11 @@ async def test_the_command_line_counts_queues_and_tells(reached: Reached, ledger
 
     crashed = await retry("--code", "worker_crashed", "--kind", "image", "--since", "1h")
     assert (crashed.returncode, crashed.stderr) == (0, "")
-    assert table(crashed.stdout) == [["WORKER_CRASHED", "1", "re-sent"], ["all", "1"]]
+    assert table(crashed.stdout) == [["WORKER_CRASHED", "1", "queued again"], ["all", "1"]]
     rest = await retry()
-    missing = "not re-sent: ORIGINAL_MISSING: no original is stored; upload the file again"
+    missing = "not queued again: ORIGINAL_MISSING: no original is stored; upload the file again"
     assert rest.returncode == 1
-    assert table(rest.stdout) == [["TIMED_OUT", "1", missing], ["TIMED_OUT", "2", "re-sent"], ["all", "3"]]
+    assert table(rest.stdout) == [["TIMED_OUT", "1", missing], ["TIMED_OUT", "2", "queued again"], ["all", "3"]]
     again = await retry("--json")
     assert (again.returncode, json.loads(again.stdout)["error"]["reason"]) == (1, "ORIGINAL_MISSING")
     nothing = await retry("--before", "2020-01-01")

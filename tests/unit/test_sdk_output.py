@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mediafleet.cli.output import uploads
+from mediafleet.cli.output import result, uploads
 from mediafleet.v1.uploads_pb2 import Upload, UploadState
 
 ID = "0199d1c2-8a4e-7c3a-9d2b-3f6a1c5e7b90"
@@ -38,3 +38,11 @@ def test_programs_read_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> No
     _, first, second = printed(capsys)
     assert first.endswith(f"CONTENT_TYPE_MISMATCH: {MESSAGE}")
     assert second.split() == [ID, "b.jpg", "0", "B", "UNSPECIFIED", "0", "%"]
+
+
+def test_an_upload_that_waits_tells_which_attempt_failed() -> None:
+    waiting = Upload(attempt=2, max_attempts=3)
+    waiting.next_attempt_time.FromJsonString("2026-07-01T12:00:00Z")
+    assert result(waiting) == "its worker was lost, next at 12:00:00 UTC"
+    waiting.failure.code = "TIMED_OUT"
+    assert result(waiting) == "attempt 1 of 3 failed, next at 12:00:00 UTC; TIMED_OUT"

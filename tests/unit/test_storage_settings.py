@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from mediafleet_core.settings import SettingsError, read
-from mediafleet_core.storage import Backend, StorageSettings
+from mediafleet_core.storage import Backend, StorageSettings, read_forgiving
 from mediafleet_core.storage.s3_client import make_client
 
 LOCAL = {"MEDIAFLEET_STORAGE_DIR": "/srv/media", "MEDIAFLEET_STORAGE_SIGNING_KEY": "sixteen characters"}
@@ -53,6 +53,31 @@ def test_an_endpoint_goes_before_the_account(environment: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
+    ("values", "by"),
+    [
+        ({"R2_ENABLED": "false"}, "R2_ENABLED=false"),
+        (R2 | {"R2_ENABLED": "false"}, "R2_ENABLED=false"),
+        (R2 | {"MEDIAFLEET_STORAGE": "r2", "R2_ENABLED": "false"}, "R2_ENABLED=false"),
+        (LOCAL | {"MEDIAFLEET_STORAGE": "off"}, "MEDIAFLEET_STORAGE=off"),
+    ],
+)
+def test_storage_can_be_switched_off(environment: pytest.MonkeyPatch, values: dict[str, str], by: str) -> None:
+    settings = settings_of(environment, values)
+    assert (settings.backend, settings.off_by) == (Backend.OFF, by)
+
+
+def test_without_r2_a_folder_is_still_one(environment: pytest.MonkeyPatch) -> None:
+    assert settings_of(environment, LOCAL | {"R2_ENABLED": "false"}).backend is Backend.LOCAL
+
+
+def test_what_is_wrong_may_be_told_later(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("R2_ACCOUNT_ID", "my account")
+    settings = read_forgiving()
+    assert settings.backend is Backend.OFF
+    assert settings.problem.startswith("R2_ACCOUNT_ID")
+
+
+@pytest.mark.parametrize(
     ("values", "variable"),
     [
         ({}, "MEDIAFLEET_STORAGE_DIR"),
@@ -61,7 +86,6 @@ def test_an_endpoint_goes_before_the_account(environment: pytest.MonkeyPatch) ->
         (LOCAL | {"MEDIAFLEET_STORAGE": "ftp"}, "MEDIAFLEET_STORAGE"),
         (LOCAL | {"MEDIAFLEET_STORAGE_URL": "files.example.net"}, "MEDIAFLEET_STORAGE_URL"),
         (LOCAL | {"MEDIAFLEET_STORAGE": "local", "R2_ENABLED": "true"}, "R2_ENABLED"),
-        (R2 | {"MEDIAFLEET_STORAGE": "r2", "R2_ENABLED": "false"}, "R2_ENABLED"),
         (R2 | {"R2_ACCOUNT_ID": ""}, "R2_ACCOUNT_ID"),
         (R2 | {"R2_ACCOUNT_ID": "my account"}, "R2_ACCOUNT_ID"),
         (R2 | {"R2_BUCKET_NAME": ""}, "R2_BUCKET_NAME"),

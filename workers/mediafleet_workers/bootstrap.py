@@ -9,8 +9,8 @@ from typing import NamedTuple
 from mediafleet_core.ledger import LedgerSettings, connect
 from mediafleet_core.metering import Bill, Metering
 from mediafleet_core.queue import DramatiqQueue, QueueSettings, open_broker
-from mediafleet_core.settings import read
-from mediafleet_core.storage import StorageSettings, open_store
+from mediafleet_core.settings import SettingsError, read
+from mediafleet_core.storage import Backend, StorageSettings, open_store
 from mediafleet_workers import actors, decoding
 from mediafleet_workers.housekeeping import Housekeeping, HousekeepingSettings
 from mediafleet_workers.jobs.runner import JobRunner
@@ -38,7 +38,7 @@ class Settings(NamedTuple):
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """As the environment has them. Raises SettingsError."""
+        """As the environment has them. Raises SettingsError, also where there is no storage to work on."""
         return cls(
             read(WorkerSettings),
             read(JobSettings),
@@ -46,9 +46,16 @@ class Settings(NamedTuple):
             read(HousekeepingSettings),
             read(LedgerSettings),
             read(QueueSettings),
-            read(StorageSettings),
+            _storage(),
             read(WebhookSettings),
         )
+
+
+def _storage() -> StorageSettings:
+    settings = read(StorageSettings)
+    if settings.backend is Backend.OFF:
+        raise SettingsError(f"{settings.off_by}: a worker needs a storage. Name one, or run no workers meanwhile.")
+    return settings
 
 
 async def build(settings: Settings) -> WorkerProcess:

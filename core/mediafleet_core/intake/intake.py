@@ -70,7 +70,7 @@ class Intake:
         """Check rights and quota and open an upload for bytes; `validate_only` stores nothing and answers no id.
 
         Raises OBJECT_TOO_LARGE, CONTENT_TYPE_NOT_ALLOWED, QUOTA_EXCEEDED, REQUEST_ID_REUSED, BATCH_NOT_FOUND,
-        BATCH_SEALED, DIRECT_UNAVAILABLE.
+        BATCH_SEALED, DIRECT_UNAVAILABLE, STORAGE_DISABLED.
         """
         request = request_key("CreateUpload", request_id, (spec, None))
         self._check(spec, limits)
@@ -178,6 +178,7 @@ class Intake:
         await self._detached.settled()
 
     def _check(self, spec: UploadSpec, limits: Limits) -> None:
+        self._store.require()
         content_type = declared_type(spec.content_type, spec.display_name)
         if spec.size_bytes is not None:
             limits.check_size(kind_of(content_type), spec.size_bytes)

@@ -7,6 +7,7 @@ import secrets
 from mediafleet_core.ledger.caller import CallerSteps
 from mediafleet_core.ledger.connection import Connection
 from mediafleet_core.ledger.event_log import EventSteps
+from mediafleet_core.ledger.explaining import ExplainingSteps
 from mediafleet_core.ledger.figures import FiguresSteps
 from mediafleet_core.ledger.fleet import FleetSteps
 from mediafleet_core.ledger.history import HistorySteps
@@ -32,6 +33,7 @@ class RedisLedger(
     ComparingSteps,
     WebhookSteps,
     NoticeSteps,
+    ExplainingSteps,
     EventSteps,
 ):
     """Implements the ports Ledger and EventLog."""

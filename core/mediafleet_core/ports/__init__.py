@@ -7,6 +7,7 @@ is away or refuses, besides the reasons it names.
 from mediafleet_core.ports.batches import BatchFilter, BatchLedger, BatchPage, Swept
 from mediafleet_core.ports.caller import CallerLedger
 from mediafleet_core.ports.event_log import EventLog, History
+from mediafleet_core.ports.explaining import ExplainingLedger, Standing
 from mediafleet_core.ports.figures import Figures, FiguresLedger, ServerFigures
 from mediafleet_core.ports.fleet import FleetLedger
 from mediafleet_core.ports.history import HistoryLedger, Retention
@@ -40,6 +41,7 @@ __all__ = [
     "Claim",
     "Compared",
     "EventLog",
+    "ExplainingLedger",
     "Figures",
     "FiguresLedger",
     "FleetLedger",
@@ -62,6 +64,7 @@ __all__ = [
     "Retention",
     "ServerFigures",
     "SignedPut",
+    "Standing",
     "StoredObject",
     "StoredPart",
     "Sweep",

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from mediafleet_core.ports.batches import BatchLedger
 from mediafleet_core.ports.caller import CallerLedger
+from mediafleet_core.ports.explaining import ExplainingLedger
 from mediafleet_core.ports.figures import FiguresLedger
 from mediafleet_core.ports.fleet import FleetLedger
 from mediafleet_core.ports.history import HistoryLedger
@@ -31,6 +32,7 @@ class Ledger(
     FiguresLedger,
     WebhookLedger,
     NoticeLedger,
+    ExplainingLedger,
     Protocol,
 ):
     """The one place where records live and change. Every change is one atomic step, safe to repeat by its `op`.

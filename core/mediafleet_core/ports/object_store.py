@@ -58,12 +58,16 @@ class ObjectStore(Protocol):
     """Bytes by key. Every write is whole or absent; a key is never half written.
 
     `ProcessingError`s are not raised here; failures are `MediafleetError` with STORAGE_UNAVAILABLE (try again; also
-    throttling, with `metadata["cause"] = "throttled"`), STORAGE_DENIED, or STORED_OBJECT_CORRUPT for a broken digest.
+    throttling, with `metadata["cause"] = "throttled"`), STORAGE_DENIED, STORAGE_DISABLED, or STORED_OBJECT_CORRUPT for
+    a broken digest.
     """
 
     @property
     def signs_parts(self) -> bool:
         """Whether `sign_part` works here."""
+
+    def require(self) -> None:
+        """Raise if nothing can ever be stored here, by configuration; asks no server."""
 
     async def put(
         self, key: str, body: Chunks, *, crc32c: int, content_type: str = "", metadata: Mapping[str, str] | None = None
@@ -141,7 +145,7 @@ class ObjectStore(Protocol):
         """A URL that anyone may GET (with range requests) until it expires, served under `file_name`."""
 
     async def check(self) -> None:
-        """Raise if the bucket cannot be used, saying why; needs no right beyond objects."""
+        """Raise if the bucket cannot be read or written, saying why; changes nothing, needs rights on objects only."""
 
     async def close(self) -> None:
         """Release connections."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from mediafleet_core.metering import Bill
 from mediafleet_core.ports import ObjectStore
 from mediafleet_core.settings import SettingsError
+from mediafleet_core.storage.absent import AbsentStore
 from mediafleet_core.storage.breaker import BreakerStore
 from mediafleet_core.storage.links import LinkSigner
 from mediafleet_core.storage.local import LocalStore
 from mediafleet_core.storage.measured import RETRIES, MeasuredStore
 from mediafleet_core.storage.s3 import S3Store
-from mediafleet_core.storage.settings import Backend, StorageSettings
+from mediafleet_core.storage.settings import Backend, StorageSettings, read_forgiving
+from mediafleet_core.storage.troubles import denied, disabled
 
-__all__ = ["Backend", "StorageSettings", "open_local", "open_store"]
+__all__ = ["Backend", "StorageSettings", "open_bare", "open_local", "open_store", "read_forgiving"]
 
 
 def open_store(settings: StorageSettings, bill: Bill | None = None) -> ObjectStore:
@@ -20,9 +22,19 @@ def open_store(settings: StorageSettings, bill: Bill | None = None) -> ObjectSto
 
     `bill` gets the operations that such a store bills. Raises SettingsError if a folder cannot be used.
     """
+    store = open_bare(settings)
+    if settings.backend is Backend.OFF:
+        return store
+    return MeasuredStore(BreakerStore(store, settings), None if settings.backend is Backend.LOCAL else bill or Bill())
+
+
+def open_bare(settings: StorageSettings) -> ObjectStore:
+    """The adapter alone. Raises SettingsError if a folder cannot be used."""
+    if settings.backend is Backend.OFF:
+        return AbsentStore(denied(settings.problem) if settings.problem else disabled(settings.off_by))
     if settings.backend is Backend.LOCAL:
-        return MeasuredStore(BreakerStore(open_local(settings), settings), None)
-    return MeasuredStore(BreakerStore(S3Store(settings, on_retry=RETRIES.inc), settings), bill or Bill())
+        return open_local(settings)
+    return S3Store(settings, on_retry=RETRIES.inc)
 
 
 def open_local(settings: StorageSettings) -> LocalStore:

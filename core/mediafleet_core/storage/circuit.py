@@ -42,7 +42,7 @@ class Circuit:
         self._on_change, self._clock = on_change, clock
         self._in_a_row = 0
         self._first = self._until = 0.0
-        self._cause = ""
+        self._cause = self._message = ""
         self._become(CircuitState.CLOSED)
 
     @contextmanager
@@ -70,7 +70,7 @@ class Circuit:
             return False
         left = self._until - self._clock()
         if self._state is CircuitState.PROBING or left > 0:
-            error = unavailable(self._cause, "the object storage does not answer, and is left alone for a while")
+            error = unavailable(self._cause, f"{self._message}; it is left alone for a while")
             error.retry_after = max(left, 1.0) * random.uniform(1.0, 1.5)
             raise error
         self._become(CircuitState.PROBING)
@@ -83,7 +83,7 @@ class Circuit:
 
     def _failed(self, error: MediafleetError, probe: bool) -> None:
         now = self._clock()
-        self._cause = error.metadata.get("cause", "")
+        self._cause, self._message = error.metadata.get("cause", ""), error.message
         if not self._in_a_row or now - self._first > self._window:
             self._in_a_row, self._first = 0, now
         self._in_a_row += 1

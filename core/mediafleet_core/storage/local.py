@@ -184,6 +184,9 @@ class LocalStore:
         self._path(key)
         return self._signer.url(Link(key, int(time()) + lifetime(expires_in), file_name, content_type, as_attachment))
 
+    def require(self) -> None:
+        """See `ObjectStore`; always."""
+
     async def check(self) -> None:
         """See `ObjectStore`."""
         if not await self._run(os.access, self._objects, os.R_OK | os.W_OK | os.X_OK):

@@ -91,6 +91,10 @@ class MeasuredStore:
         """See `ObjectStore`."""
         return self._store.signs_parts
 
+    def require(self) -> None:
+        """See `ObjectStore`; no request."""
+        self._store.require()
+
     async def put(
         self, key: str, body: Chunks, *, crc32c: int, content_type: str = "", metadata: Mapping[str, str] | None = None
     ) -> StoredObject:

@@ -18,8 +18,10 @@ from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, unquote
 
 from mediafleet_core.errors import MediafleetError, Reason
+from mediafleet_core.object_keys import CHECK_KEY
 from mediafleet_core.ports import Chunks, SignedPut, StoredObject, StoredPart, UnfinishedMultipart, UploadedPart
 from mediafleet_core.storage.bodies import CHUNK, crc32c_of, pieces_of
+from mediafleet_core.storage.denials import Answer
 from mediafleet_core.storage.links import content_disposition, lifetime
 from mediafleet_core.storage.s3_client import make_client
 from mediafleet_core.storage.s3_copies import Copies
@@ -35,7 +37,7 @@ ATTEMPTS = 4
 """Calls of one operation before its trouble is raised."""
 
 _PER_CALL = 1_000
-_CHECK_KEY = "check/absent"
+_NO_MULTIPART = "absent"
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
@@ -60,6 +62,9 @@ class S3Store:
     def signs_parts(self) -> bool:
         """See `ObjectStore`; only a CRC32C can be bound to a URL before its bytes are seen."""
         return self._digest is BodyDigest.CRC32C
+
+    def require(self) -> None:
+        """See `ObjectStore`; always."""
 
     async def put(
         self, key: str, body: Chunks, *, crc32c: int, content_type: str = "", metadata: Mapping[str, str] | None = None
@@ -245,7 +250,7 @@ class S3Store:
             named = [{"Key": key} for key in keys[start : start + _PER_CALL]]
             answer = await self._call("", self._client.delete_objects, Delete={"Objects": named, "Quiet": True})
             for left in answer.get("Errors", ()):
-                trouble = answered(left.get("Code", ""), 0, left.get("Key", ""))
+                trouble = answered(Answer(left.get("Code", ""), operation="DeleteObjects"), left.get("Key", ""))
                 if trouble.error.reason is not Reason.ORIGINAL_MISSING:
                     raise trouble.error
 
@@ -272,12 +277,20 @@ class S3Store:
         )
 
     async def check(self) -> None:
-        """See `ObjectStore`. Asks for a key that nobody writes: only its absence proves bucket and rights."""
+        """See `ObjectStore`. Asks for a key that nobody writes: only its absence proves bucket and rights.
+
+        The right to write shows in the abort of a multipart that nobody began: it is free, and changes nothing.
+        """
         try:
-            answer = await self._call(_CHECK_KEY, self._client.get_object)
+            answer = await self._call(CHECK_KEY, self._client.get_object)
             answer["Body"].close()
         except MediafleetError as error:
             if error.reason is not Reason.ORIGINAL_MISSING:
+                raise
+        try:
+            await self.abort_multipart(CHECK_KEY, _NO_MULTIPART)
+        except MediafleetError as error:
+            if error.reason is not Reason.INTERNAL:  # a server may find fault with the id, but not before it let us in
                 raise
 
     async def close(self) -> None:

@@ -19,7 +19,9 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError  # type: ignore[attr-defined,unused-ignore]
 
 from mediafleet_core.errors import MediafleetError
+from mediafleet_core.storage.denials import Answer, why_denied
 from mediafleet_core.storage.troubles import changed, corrupt, denied, missing, parts_differ, refused, unavailable
+from mediafleet_core.storage.unreached import why_unreached
 
 FAILURES = (ClientError, BotoCoreError, ResponseParserError, HTTPError, TimeoutError)
 """What boto3 and aiohttp raise."""
@@ -27,11 +29,6 @@ FAILURES = (ClientError, BotoCoreError, ResponseParserError, HTTPError, TimeoutE
 _MISSING = frozenset({"NoSuchKey", "NoSuchUpload", "NotFound", "404"})
 _THROTTLED = frozenset({"TooManyRequests", "SlowDown", "429"})
 _TRY_AGAIN = frozenset({"ClientDisconnect", "IncompleteBody", "RequestTimeout", "InternalError", "ServiceUnavailable"})
-_DENIED = frozenset(
-    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "Unauthorized"}
-)
-# Words of several servers for one thing: the signature names another region than theirs.
-_WRONG_REGION = frozenset({"AuthorizationHeaderMalformed", "AuthorizationQueryParametersError", "InvalidRegionName"})
 _TIMEOUTS = (ConnectTimeoutError, ReadTimeoutError, TimeoutError)
 _NETWORK = (NoConnectionError, HTTPClientError, IncompleteReadError, HTTPError)
 
@@ -47,24 +44,34 @@ class Trouble(NamedTuple):
 def trouble_of(failure: Exception, key: str) -> Trouble:
     """The meaning of one of `FAILURES` about `key`. Its own text stays in the chained exception, for logs only."""
     if isinstance(failure, ClientError):
-        answer = failure.response
-        return answered(answer["Error"].get("Code", ""), answer["ResponseMetadata"].get("HTTPStatusCode", 0), key)
+        return answered(answer_of(failure), key)
     if isinstance(failure, _TIMEOUTS):
         return Trouble(unavailable("timeout", "the object storage did not answer in time"), retry=True)
     if isinstance(failure, _NETWORK):
-        return Trouble(unavailable("network", "the object storage cannot be reached"), retry=True)
+        return Trouble(unavailable("network", why_unreached(failure)), retry=True)
     if isinstance(failure, ResponseParserError):
         return Trouble(unavailable("server_error", "the object storage gave no proper answer"), retry=True)
     return Trouble(refused(type(failure).__name__))
 
 
-def answered(code: str, status: int, key: str) -> Trouble:
+def answer_of(failure: ClientError) -> Answer:
+    """What the server said."""
+    error, about = failure.response["Error"], failure.response["ResponseMetadata"]
+    return Answer(
+        error.get("Code", ""),
+        about.get("HTTPStatusCode", 0),
+        failure.operation_name,
+        about.get("HTTPHeaders", {}).get("date", ""),
+        error.get("Message", ""),
+    )
+
+
+def answered(answer: Answer, key: str) -> Trouble:
     """The meaning of S3's error code, or failing that of the HTTP status."""
+    code, status = answer.code, answer.status
     if code in _THROTTLED or status == 429:
         error = unavailable("throttled", "the object storage asked to slow down")
         return Trouble(error, retry=True, throttled=True)
-    if code == "NoSuchBucket":
-        return Trouble(denied("the bucket does not exist: check R2_BUCKET_NAME"))
     if code in _MISSING:
         return Trouble(missing(key))
     if code == "PreconditionFailed" or status == 412:
@@ -73,10 +80,8 @@ def answered(code: str, status: int, key: str) -> Trouble:
         return Trouble(parts_differ(key))
     if code in {"BadDigest", "XAmzContentChecksumMismatch"}:
         return Trouble(corrupt(key), retry=True)
-    if code in _WRONG_REGION:
-        return Trouble(denied("the object storage is in another region: check R2_REGION"))
-    if code in _DENIED or status in {401, 403}:
-        return Trouble(denied("the object storage refused access: check the R2 credentials and their rights"))
+    if why := why_denied(answer):
+        return Trouble(denied(why))
     if code in _TRY_AGAIN or status >= 500:
         return Trouble(unavailable("server_error", "the object storage failed"), retry=status != 501)
     # A code is a word of S3's; anything longer came from some other server and is not for callers.

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, FilePath, SecretStr, model_validator
+from pydantic import Field, FilePath, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from mediafleet_core.settings import SettingsPart
+from mediafleet_core.settings import SettingsError, SettingsPart, read
 
 
 class Backend(StrEnum):
-    """The kinds of storage: a folder, any S3-compatible server, Cloudflare R2."""
+    """The kinds of storage: a folder, any S3-compatible server, Cloudflare R2, or none."""
 
     LOCAL = "local"
     S3 = "s3"
     R2 = "r2"
+    OFF = "off"
 
 
 class BodyDigest(StrEnum):
@@ -33,7 +34,9 @@ class BodyDigest(StrEnum):
 class StorageSettings(SettingsPart):
     """`MEDIAFLEET_STORAGE*`, and the `R2_*` names, which serve `s3` too. A combination that cannot work is refused."""
 
-    storage: Backend | None = Field(None, description="One of local, s3, r2; unset means r2 if R2_ENABLED, else local.")
+    storage: Backend | None = Field(
+        None, description="One of local, s3, r2, off; unset means r2 if R2_ENABLED, else local."
+    )
     storage_dir: Path | None = Field(None, description="The folder that holds the objects.")
     storage_address: str = Field(
         "127.0.0.1:8071",
@@ -71,23 +74,52 @@ class StorageSettings(SettingsPart):
         timedelta(seconds=5), description="How long a storage that is away is left alone before it is tried again."
     )
 
-    r2_enabled: bool | None = Field(None, validation_alias="R2_ENABLED")
+    r2_enabled: bool | None = Field(
+        None,
+        validation_alias="R2_ENABLED",
+        description="true chooses R2; false switches the storage off, where no other one is named.",
+    )
     r2_account_id: str = Field(
         "",
         validation_alias="R2_ACCOUNT_ID",
         pattern=r"^([0-9a-f]{32})?$",
         description="The account's 32 hexadecimal digits.",
     )
-    r2_bucket_name: str = Field("", validation_alias="R2_BUCKET_NAME")
-    r2_access_key_id: str = Field("", validation_alias="R2_ACCESS_KEY_ID")
-    r2_secret_access_key: SecretStr = Field(SecretStr(""), validation_alias="R2_SECRET_ACCESS_KEY")
-    r2_endpoint_url: str = Field("", validation_alias="R2_ENDPOINT_URL")
-    r2_region: str = Field("auto", validation_alias="R2_REGION")
+    r2_bucket_name: str = Field("", validation_alias="R2_BUCKET_NAME", description="The bucket, of s3 too.")
+    r2_access_key_id: str = Field(
+        "", validation_alias="R2_ACCESS_KEY_ID", description="Id of an access key with Object Read & Write, of s3 too."
+    )
+    r2_secret_access_key: SecretStr = Field(
+        SecretStr(""), validation_alias="R2_SECRET_ACCESS_KEY", description="The secret of that key."
+    )
+    r2_endpoint_url: str = Field(
+        "",
+        validation_alias="R2_ENDPOINT_URL",
+        description="Base URL of the S3 server; unset means that of the account in R2_ACCOUNT_ID.",
+    )
+    r2_region: str = Field(
+        "auto", validation_alias="R2_REGION", description="The region of an S3 server that has one; auto with R2."
+    )
+    _problem: str = PrivateAttr("")
 
     @property
     def backend(self) -> Backend:
         """The kind in use."""
+        if self.r2_enabled is False and (
+            self.storage is Backend.R2 or (self.storage is None and self.storage_dir is None)
+        ):
+            return Backend.OFF
         return self.storage or (Backend.R2 if self.r2_enabled else Backend.LOCAL)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the settings that these stand in for; "" if nothing is."""
+        return self._problem
+
+    @property
+    def off_by(self) -> str:
+        """The setting that switches the storage off."""
+        return "MEDIAFLEET_STORAGE=off" if self.storage is Backend.OFF else "R2_ENABLED=false"
 
     @property
     def endpoint_url(self) -> str:
@@ -104,7 +136,7 @@ class StorageSettings(SettingsPart):
     def _fits_together(self) -> Self:
         if self.backend is Backend.LOCAL:
             self._check_local()
-        else:
+        elif self.backend is not Backend.OFF:
             self._check_s3()
         return self
 
@@ -123,10 +155,6 @@ class StorageSettings(SettingsPart):
         _check_base_url("MEDIAFLEET_STORAGE_URL", self.public_url, https=False, path_allowed=True)
 
     def _check_s3(self) -> None:
-        if self.backend is Backend.R2 and self.r2_enabled is False:
-            raise _wrong(
-                "R2_ENABLED", "is false while MEDIAFLEET_STORAGE is r2: set R2_ENABLED=true, or another storage"
-            )
         if not self.endpoint_url:
             raise _wrong(*_NO_ENDPOINT[self.backend])
         for variable, value, what in (
@@ -141,6 +169,19 @@ class StorageSettings(SettingsPart):
             if not value:
                 raise _wrong(variable, f"is missing: set it to {what}")
         _check_base_url("R2_ENDPOINT_URL", self.endpoint_url, https=self.backend is Backend.R2, path_allowed=False)
+
+
+def read_forgiving() -> StorageSettings:
+    """As `read`; settings that are wrong become a storage that is off, and says what is wrong with them.
+
+    For a development gateway, which then answers everything that needs no storage, and tells callers why not the rest.
+    """
+    try:
+        return read(StorageSettings)
+    except SettingsError as error:
+        off = StorageSettings.model_construct(storage=Backend.OFF)
+        off._problem = str(error).replace("\n", " ")
+        return off
 
 
 _NO_ENDPOINT = {

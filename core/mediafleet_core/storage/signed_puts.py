@@ -90,7 +90,7 @@ class SignedPuts:
             ) as answer,
         ):
             if answer.status != 200:
-                raise _error(operation, answer.status, await _start_of(answer.content))
+                raise _error(operation, answer, await _start_of(answer.content))
             await answer.read()
             if "etag" not in answer.headers:
                 raise ResponseParserError("no ETag")
@@ -155,10 +155,13 @@ async def _start_of(content: aiohttp.StreamReader) -> bytes:
     return text
 
 
-def _error(operation: Operation, status: int, text: bytes) -> ClientError:
+def _error(operation: Operation, answer: aiohttp.ClientResponse, text: bytes) -> ClientError:
     code = _CODE.search(text)
     said: Any = {
-        "Error": {"Code": code[1].decode() if code else str(status)},
-        "ResponseMetadata": {"HTTPStatusCode": status},
+        "Error": {"Code": code[1].decode() if code else str(answer.status)},
+        "ResponseMetadata": {
+            "HTTPStatusCode": answer.status,
+            "HTTPHeaders": {"date": answer.headers.get("date", "")},
+        },
     }
     return ClientError(said, operation)

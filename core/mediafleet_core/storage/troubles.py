@@ -15,6 +15,14 @@ def denied(message: str) -> MediafleetError:
     return MediafleetError(Reason.STORAGE_DENIED, message)
 
 
+def disabled(by: str) -> MediafleetError:
+    """There is no storage, and that is meant; `by` is the setting that says so."""
+    return MediafleetError(
+        Reason.STORAGE_DISABLED,
+        f"the object storage is switched off by {by}: nothing is stored or fetched until an operator changes that",
+    )
+
+
 def unavailable(cause: str, message: str) -> MediafleetError:
     """Worth another try; `cause` is throttled, timeout, network or server_error."""
     return MediafleetError(

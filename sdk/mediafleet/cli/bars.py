@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.progress_bar import ProgressBar
 from rich.table import Column
 
-from mediafleet.cli.output import COLOURS
+from mediafleet.cli.output import COLOURS, setback
 from mediafleet.cli.text import plain, size
 from mediafleet.progress import UploadProgress
 
@@ -105,7 +105,7 @@ def counting(caption: str, total: int, enabled: bool = True) -> Iterator[Callabl
 def _doing(progress: UploadProgress) -> str:
     upload = progress.upload
     if upload.HasField("next_attempt_time"):
-        return f"attempt {upload.attempt} of {upload.max_attempts} failed, waits"
+        return f"{setback(upload)}, waits"
     if progress.percent >= 100:
         return progress.state
     words = [progress.stage or "sending", upload.progress.step]

@@ -25,7 +25,7 @@ def fleet(connection: Connection, as_json: bool) -> None:
     with connection.client() as client:
         found = client.fleet()
     if as_json:
-        json_line(found)
+        json_line(found, zeros=True)
         return
     _show_queues(*found.queues)
     click.echo()
@@ -60,7 +60,7 @@ def _print(queue: QueueStatus, as_json: bool) -> None:
     from mediafleet.cli.output import json_line
 
     if as_json:
-        json_line(queue)
+        json_line(queue, zeros=True)
     else:
         _show_queues(queue)
 

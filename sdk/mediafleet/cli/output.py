@@ -41,9 +41,17 @@ WIDE = 2000
 """Columns that hold any line."""
 
 
-def json_line(message: Message) -> None:
-    """Prints the message in proto JSON, with the names of the .proto files."""
-    click.echo(MessageToJson(message, preserving_proto_field_name=True, indent=None, ensure_ascii=False))
+def json_line(message: Message, *, zeros: bool = False) -> None:
+    """Prints the message in proto JSON, with the names of the .proto files; `zeros`: figures that are 0, too."""
+    click.echo(
+        MessageToJson(
+            message,
+            preserving_proto_field_name=True,
+            indent=None,
+            ensure_ascii=False,
+            always_print_fields_with_no_presence=zeros,
+        )
+    )
 
 
 def json_refusal(error: Refusal, **of: str) -> None:
@@ -129,11 +137,18 @@ def row(upload: Upload) -> tuple[Text, ...]:
     )
 
 
+def setback(upload: Upload) -> str:
+    """Why an upload waits for its next attempt, which it counts already."""
+    if not upload.HasField("failure"):
+        return "its worker was lost"
+    return f"attempt {upload.attempt - 1} of {upload.max_attempts} failed"
+
+
 def result(upload: Upload) -> str:
     """What became of an upload, or what it is doing."""
     if upload.HasField("next_attempt_time"):
         due = upload.next_attempt_time.ToDatetime().strftime("%H:%M:%S")
-        return f"attempt {upload.attempt} of {upload.max_attempts} failed, next at {due} UTC; {why(upload)}"
+        return f"{setback(upload)}, next at {due} UTC; {why(upload)}".removesuffix("; ")
     if upload.HasField("failure"):
         return why(upload)
     if upload.renditions:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mediafleet.many import RetryOutcome
     from mediafleet.v1.uploads_pb2 import Upload, UploadFilter
 
-KEPT, NOT_KEPT = "can be re-sent", "cannot be re-sent: the original is not kept"
-RESENT = "re-sent"
+KEPT, NOT_KEPT = "can be queued again", "cannot be queued again: the original is not kept"
+AGAIN = "queued again"
 
 _PAGE = 1000
 """Uploads asked for at a time when they are only counted."""
@@ -26,7 +26,7 @@ _PAGE = 1000
 @click.command(no_args_is_help=True)
 @click.argument("upload_ids", nargs=-1, metavar="[ID]...")
 @click.option("--failed", is_flag=True, help="All that FAILED, as far as the filters below cover them.")
-@click.option("--dry-run", is_flag=True, help="With --failed: count them, send none.")
+@click.option("--dry-run", is_flag=True, help="With --failed: count them, queue none.")
 @filtered
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line; no bar.")
 @connected(ENDURING)
@@ -40,8 +40,8 @@ def retry(
 ) -> None:
     """Queue failed or cancelled uploads again, by ID, or with --failed all that failed.
 
-    With --failed each is sent once, oldest first. Interrupted, or run again, it goes on with those that are left: what
-    is queued again is FAILED no more.
+    With --failed each is queued once, oldest first. Interrupted, or run again, it goes on with those that are left:
+    what is queued again is FAILED no more.
 
     Exit code 0 if every one was queued, 1 if any cannot be.
     """
@@ -69,15 +69,15 @@ def _retry_failed(client: Client, which: UploadFilter, dry_run: bool, as_json: b
     elif dry_run:
         _show(matching, as_json)
     else:
-        _resend(client, which, matching.total(), as_json)
+        _queue_again(client, which, matching.total(), as_json)
 
 
-def _resend(client: Client, which: UploadFilter, total: int, as_json: bool) -> None:
+def _queue_again(client: Client, which: UploadFilter, total: int, as_json: bool) -> None:
     from mediafleet.cli.bars import counting
 
     done: Counter[tuple[str, str]] = Counter()
     try:
-        with counting("re-sent", total, enabled=not as_json) as count:
+        with counting(AGAIN, total, enabled=not as_json) as count:
             for outcome in client.retry_many(which):
                 done[outcome.found.failure.code, _result(outcome)] += 1
                 count()
@@ -89,7 +89,7 @@ def _resend(client: Client, which: UploadFilter, total: int, as_json: bool) -> N
     finally:
         if done and not as_json:
             _show(done, as_json=False)
-    if any(result != RESENT for _, result in done):
+    if any(result != AGAIN for _, result in done):
         raise click.exceptions.Exit(1)
 
 
@@ -98,7 +98,7 @@ def _possible(upload: Upload) -> tuple[str, str]:
 
 
 def _result(outcome: RetryOutcome) -> str:
-    return f"not re-sent: {outcome.error.reason}: {outcome.error.message}" if outcome.error else RESENT
+    return f"not {AGAIN}: {outcome.error.reason}: {outcome.error.message}" if outcome.error else AGAIN
 
 
 def _show(counts: Counter[tuple[str, str]], as_json: bool) -> None:

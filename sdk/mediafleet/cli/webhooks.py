@@ -31,3 +31,6 @@ def replay(connection: Connection, since: datetime, failed: bool, tenant: str) -
     with connection.client() as client:
         count = client.notifications.replay_webhooks(since, only_failed=failed, tenant=tenant)
     click.echo(f"{count} {'message' if count == 1 else 'messages'} to be sent again")
+    if not count:
+        hint = "only ends since then have any, of tenants for which workers have a webhook (MEDIAFLEET_WEBHOOKS)"
+        click.echo(f"mediafleet: {hint}", err=True)

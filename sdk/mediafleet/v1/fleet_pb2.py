@@ -24,35 +24,55 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from mediafleet.v1 import batches_pb2 as mediafleet_dot_v1_dot_batches__pb2
+from mediafleet.v1 import uploads_pb2 as mediafleet_dot_v1_dot_uploads__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mediafleet/v1/fleet.proto\x12\rmediafleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x01\n\x05\x46leet\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x1a.mediafleet.v1.QueueStatus\x12,\n\x07workers\x18\x02 \x03(\x0b\x32\x1b.mediafleet.v1.WorkerStatus\x12.\n\nas_of_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe2\x01\n\x0bQueueStatus\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x0f\n\x07running\x18\x03 \x01(\x03\x12\x0f\n\x07\x64\x65layed\x18\x04 \x01(\x03\x12\x0c\n\x04\x64\x65\x61\x64\x18\x05 \x01(\x03\x12-\n\noldest_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06paused\x18\x07 \x01(\x08\x12\x14\n\x0cpause_reason\x18\x08 \x01(\t\x12.\n\npause_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfa\x01\n\x0cWorkerStatus\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06queues\x18\x04 \x03(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eheartbeat_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0f\x63urrent_uploads\x18\x07 \x03(\x0b\x32\x1c.mediafleet.v1.CurrentUpload\x12\r\n\x05slots\x18\x08 \x01(\x05\"\x82\x01\n\rCurrentUpload\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x0f\n\x07percent\x18\x04 \x01(\x01\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fGetFleetRequest\"7\n\x10GetFleetResponse\x12#\n\x05\x66leet\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Fleet\"2\n\x11PauseQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"?\n\x12PauseQueueResponse\x12)\n\x05queue\x18\x01 \x01(\x0b\x32\x1a.mediafleet.v1.QueueStatus\"#\n\x12ResumeQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"@\n\x13ResumeQueueResponse\x12)\n\x05queue\x18\x01 \x01(\x0b\x32\x1a.mediafleet.v1.QueueStatus2\x84\x02\n\x0c\x46leetService\x12K\n\x08GetFleet\x12\x1e.mediafleet.v1.GetFleetRequest\x1a\x1f.mediafleet.v1.GetFleetResponse\x12Q\n\nPauseQueue\x12 .mediafleet.v1.PauseQueueRequest\x1a!.mediafleet.v1.PauseQueueResponse\x12T\n\x0bResumeQueue\x12!.mediafleet.v1.ResumeQueueRequest\x1a\".mediafleet.v1.ResumeQueueResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mediafleet/v1/fleet.proto\x12\rmediafleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmediafleet/v1/batches.proto\x1a\x1bmediafleet/v1/uploads.proto\"\x91\x01\n\x05\x46leet\x12*\n\x06queues\x18\x01 \x03(\x0b\x32\x1a.mediafleet.v1.QueueStatus\x12,\n\x07workers\x18\x02 \x03(\x0b\x32\x1b.mediafleet.v1.WorkerStatus\x12.\n\nas_of_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe2\x01\n\x0bQueueStatus\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x0f\n\x07running\x18\x03 \x01(\x03\x12\x0f\n\x07\x64\x65layed\x18\x04 \x01(\x03\x12\x0c\n\x04\x64\x65\x61\x64\x18\x05 \x01(\x03\x12-\n\noldest_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06paused\x18\x07 \x01(\x08\x12\x14\n\x0cpause_reason\x18\x08 \x01(\t\x12.\n\npause_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfa\x01\n\x0cWorkerStatus\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0e\n\x06queues\x18\x04 \x03(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eheartbeat_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0f\x63urrent_uploads\x18\x07 \x03(\x0b\x32\x1c.mediafleet.v1.CurrentUpload\x12\r\n\x05slots\x18\x08 \x01(\x05\"\x82\x01\n\rCurrentUpload\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x0f\n\x07percent\x18\x04 \x01(\x01\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fGetFleetRequest\"7\n\x10GetFleetResponse\x12#\n\x05\x66leet\x18\x01 \x01(\x0b\x32\x14.mediafleet.v1.Fleet\"2\n\x11PauseQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"?\n\x12PauseQueueResponse\x12)\n\x05queue\x18\x01 \x01(\x0b\x32\x1a.mediafleet.v1.QueueStatus\"#\n\x12ResumeQueueRequest\x12\r\n\x05queue\x18\x01 \x01(\t\"@\n\x13ResumeQueueResponse\x12)\n\x05queue\x18\x01 \x01(\x0b\x32\x1a.mediafleet.v1.QueueStatus\")\n\x14\x45xplainUploadRequest\x12\x11\n\tupload_id\x18\x01 \x01(\t\"N\n\x15\x45xplainUploadResponse\x12\x35\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32 .mediafleet.v1.UploadExplanation\"\xed\x03\n\x11UploadExplanation\x12%\n\x06upload\x18\x01 \x01(\x0b\x32\x15.mediafleet.v1.Upload\x12\x10\n\x08\x66indings\x18\x02 \x03(\t\x12\x12\n\nnext_steps\x18\x03 \x03(\t\x12)\n\x07history\x18\x04 \x03(\x0b\x32\x18.mediafleet.v1.PastState\x12\x31\n\x08\x61ttempts\x18\x05 \x03(\x0b\x32\x1f.mediafleet.v1.ExplainedAttempt\x12.\n\x0bqueue_place\x18\x06 \x01(\x0b\x32\x19.mediafleet.v1.QueuePlace\x12\'\n\x05lease\x18\x07 \x01(\x0b\x32\x18.mediafleet.v1.WorkLease\x12#\n\x05\x62\x61tch\x18\x08 \x01(\x0b\x32\x14.mediafleet.v1.Batch\x12/\n\x07objects\x18\t \x03(\x0b\x32\x1e.mediafleet.v1.ExplainedObject\x12\x17\n\x0fstorage_message\x18\n \x01(\t\x12\x1d\n\x15unfinished_multiparts\x18\x0b \x01(\x05\x12\x16\n\x0ereserved_bytes\x18\x0c \x01(\x03\x12.\n\nas_of_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xda\x01\n\tPastState\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eprevious_state\x18\x02 \x01(\x0e\x32\x1a.mediafleet.v1.UploadState\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.mediafleet.v1.UploadState\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12\x0e\n\x06series\x18\x06 \x01(\x05\x12\x14\n\x0c\x66\x61ilure_code\x18\x07 \x01(\t\"{\n\x10\x45xplainedAttempt\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06worker\x18\x03 \x01(\t\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x10\n\x08\x65vidence\x18\x05 \x01(\t\"\xd6\x01\n\nQueuePlace\x12\r\n\x05queue\x18\x01 \x01(\t\x12\r\n\x05\x61head\x18\x02 \x01(\x03\x12\x0f\n\x07waiting\x18\x03 \x01(\x03\x12-\n\tdue_since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06paused\x18\x05 \x01(\x08\x12\x14\n\x0cpause_reason\x18\x06 \x01(\t\x12\x16\n\x0etenant_running\x18\x07 \x01(\x03\x12\x1b\n\x13tenant_most_running\x18\x08 \x01(\x03\x12\x0f\n\x07workers\x18\t \x01(\x05\"Z\n\tWorkLease\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04lost\x18\x03 \x01(\x05\"\x9c\x01\n\x0f\x45xplainedObject\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x04role\x18\x02 \x01(\x0e\x32\x19.mediafleet.v1.ObjectRole\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0f\n\x07present\x18\x04 \x01(\x08\x12\x1b\n\x0e\x65xpected_bytes\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_expected_bytes*\xa9\x01\n\nObjectRole\x12\x1b\n\x17OBJECT_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14OBJECT_ROLE_ORIGINAL\x10\x01\x12\x19\n\x15OBJECT_ROLE_RENDITION\x10\x02\x12\x18\n\x14OBJECT_ROLE_MANIFEST\x10\x03\x12\x14\n\x10OBJECT_ROLE_TAIL\x10\x04\x12\x19\n\x15OBJECT_ROLE_LEFT_OVER\x10\x05\x32\xe0\x02\n\x0c\x46leetService\x12K\n\x08GetFleet\x12\x1e.mediafleet.v1.GetFleetRequest\x1a\x1f.mediafleet.v1.GetFleetResponse\x12Q\n\nPauseQueue\x12 .mediafleet.v1.PauseQueueRequest\x1a!.mediafleet.v1.PauseQueueResponse\x12T\n\x0bResumeQueue\x12!.mediafleet.v1.ResumeQueueRequest\x1a\".mediafleet.v1.ResumeQueueResponse\x12Z\n\rExplainUpload\x12#.mediafleet.v1.ExplainUploadRequest\x1a$.mediafleet.v1.ExplainUploadResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mediafleet.v1.fleet_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FLEET']._serialized_start=110
-  _globals['_FLEET']._serialized_end=255
-  _globals['_QUEUESTATUS']._serialized_start=258
-  _globals['_QUEUESTATUS']._serialized_end=484
-  _globals['_WORKERSTATUS']._serialized_start=487
-  _globals['_WORKERSTATUS']._serialized_end=737
-  _globals['_CURRENTUPLOAD']._serialized_start=740
-  _globals['_CURRENTUPLOAD']._serialized_end=870
-  _globals['_GETFLEETREQUEST']._serialized_start=872
-  _globals['_GETFLEETREQUEST']._serialized_end=889
-  _globals['_GETFLEETRESPONSE']._serialized_start=891
-  _globals['_GETFLEETRESPONSE']._serialized_end=946
-  _globals['_PAUSEQUEUEREQUEST']._serialized_start=948
-  _globals['_PAUSEQUEUEREQUEST']._serialized_end=998
-  _globals['_PAUSEQUEUERESPONSE']._serialized_start=1000
-  _globals['_PAUSEQUEUERESPONSE']._serialized_end=1063
-  _globals['_RESUMEQUEUEREQUEST']._serialized_start=1065
-  _globals['_RESUMEQUEUEREQUEST']._serialized_end=1100
-  _globals['_RESUMEQUEUERESPONSE']._serialized_start=1102
-  _globals['_RESUMEQUEUERESPONSE']._serialized_end=1166
-  _globals['_FLEETSERVICE']._serialized_start=1169
-  _globals['_FLEETSERVICE']._serialized_end=1429
+  _globals['_OBJECTROLE']._serialized_start=2660
+  _globals['_OBJECTROLE']._serialized_end=2829
+  _globals['_FLEET']._serialized_start=168
+  _globals['_FLEET']._serialized_end=313
+  _globals['_QUEUESTATUS']._serialized_start=316
+  _globals['_QUEUESTATUS']._serialized_end=542
+  _globals['_WORKERSTATUS']._serialized_start=545
+  _globals['_WORKERSTATUS']._serialized_end=795
+  _globals['_CURRENTUPLOAD']._serialized_start=798
+  _globals['_CURRENTUPLOAD']._serialized_end=928
+  _globals['_GETFLEETREQUEST']._serialized_start=930
+  _globals['_GETFLEETREQUEST']._serialized_end=947
+  _globals['_GETFLEETRESPONSE']._serialized_start=949
+  _globals['_GETFLEETRESPONSE']._serialized_end=1004
+  _globals['_PAUSEQUEUEREQUEST']._serialized_start=1006
+  _globals['_PAUSEQUEUEREQUEST']._serialized_end=1056
+  _globals['_PAUSEQUEUERESPONSE']._serialized_start=1058
+  _globals['_PAUSEQUEUERESPONSE']._serialized_end=1121
+  _globals['_RESUMEQUEUEREQUEST']._serialized_start=1123
+  _globals['_RESUMEQUEUEREQUEST']._serialized_end=1158
+  _globals['_RESUMEQUEUERESPONSE']._serialized_start=1160
+  _globals['_RESUMEQUEUERESPONSE']._serialized_end=1224
+  _globals['_EXPLAINUPLOADREQUEST']._serialized_start=1226
+  _globals['_EXPLAINUPLOADREQUEST']._serialized_end=1267
+  _globals['_EXPLAINUPLOADRESPONSE']._serialized_start=1269
+  _globals['_EXPLAINUPLOADRESPONSE']._serialized_end=1347
+  _globals['_UPLOADEXPLANATION']._serialized_start=1350
+  _globals['_UPLOADEXPLANATION']._serialized_end=1843
+  _globals['_PASTSTATE']._serialized_start=1846
+  _globals['_PASTSTATE']._serialized_end=2064
+  _globals['_EXPLAINEDATTEMPT']._serialized_start=2066
+  _globals['_EXPLAINEDATTEMPT']._serialized_end=2189
+  _globals['_QUEUEPLACE']._serialized_start=2192
+  _globals['_QUEUEPLACE']._serialized_end=2406
+  _globals['_WORKLEASE']._serialized_start=2408
+  _globals['_WORKLEASE']._serialized_end=2498
+  _globals['_EXPLAINEDOBJECT']._serialized_start=2501
+  _globals['_EXPLAINEDOBJECT']._serialized_end=2657
+  _globals['_FLEETSERVICE']._serialized_start=2832
+  _globals['_FLEETSERVICE']._serialized_end=3184
 # @@protoc_insertion_point(module_scope)

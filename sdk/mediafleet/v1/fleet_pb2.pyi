@@ -9,6 +9,9 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from mediafleet.v1 import batches_pb2 as _batches_pb2
+from mediafleet.v1 import uploads_pb2 as _uploads_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +22,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ObjectRole:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ObjectRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObjectRole.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OBJECT_ROLE_UNSPECIFIED: _ObjectRole.ValueType  # 0
+    """Not set; never sent by the server."""
+    OBJECT_ROLE_ORIGINAL: _ObjectRole.ValueType  # 1
+    """The file as it was received."""
+    OBJECT_ROLE_RENDITION: _ObjectRole.ValueType  # 2
+    """A rendition that the record names."""
+    OBJECT_ROLE_MANIFEST: _ObjectRole.ValueType  # 3
+    """The durable record beside the bytes."""
+    OBJECT_ROLE_TAIL: _ObjectRole.ValueType  # 4
+    """Bytes of an upload that is being received."""
+    OBJECT_ROLE_LEFT_OVER: _ObjectRole.ValueType  # 5
+    """Nothing that the record names; it is swept by itself."""
+
+class ObjectRole(_ObjectRole, metaclass=_ObjectRoleEnumTypeWrapper):
+    """What an object is to its upload."""
+
+OBJECT_ROLE_UNSPECIFIED: ObjectRole.ValueType  # 0
+"""Not set; never sent by the server."""
+OBJECT_ROLE_ORIGINAL: ObjectRole.ValueType  # 1
+"""The file as it was received."""
+OBJECT_ROLE_RENDITION: ObjectRole.ValueType  # 2
+"""A rendition that the record names."""
+OBJECT_ROLE_MANIFEST: ObjectRole.ValueType  # 3
+"""The durable record beside the bytes."""
+OBJECT_ROLE_TAIL: ObjectRole.ValueType  # 4
+"""Bytes of an upload that is being received."""
+OBJECT_ROLE_LEFT_OVER: ObjectRole.ValueType  # 5
+"""Nothing that the record names; it is swept by itself."""
+Global___ObjectRole: _TypeAlias = ObjectRole  # noqa: Y015
 
 @_typing.final
 class Fleet(_message.Message):
@@ -352,3 +391,359 @@ class ResumeQueueResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResumeQueueResponse: _TypeAlias = ResumeQueueResponse  # noqa: Y015
+
+@_typing.final
+class ExplainUploadRequest(_message.Message):
+    """Asks for all about one upload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    upload_id: _builtins.str
+    """The upload."""
+    def __init__(
+        self,
+        *,
+        upload_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["upload_id", b"upload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainUploadRequest: _TypeAlias = ExplainUploadRequest  # noqa: Y015
+
+@_typing.final
+class ExplainUploadResponse(_message.Message):
+    """All about one upload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def explanation(self) -> Global___UploadExplanation:
+        """What is known of it."""
+
+    def __init__(
+        self,
+        *,
+        explanation: Global___UploadExplanation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainUploadResponse: _TypeAlias = ExplainUploadResponse  # noqa: Y015
+
+@_typing.final
+class UploadExplanation(_message.Message):
+    """All about one upload, at one moment; objects a moment later."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    NEXT_STEPS_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    QUEUE_PLACE_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    STORAGE_MESSAGE_FIELD_NUMBER: _builtins.int
+    UNFINISHED_MULTIPARTS_FIELD_NUMBER: _builtins.int
+    RESERVED_BYTES_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    storage_message: _builtins.str
+    """Why the objects could not be listed, for people; empty if they were."""
+    unfinished_multiparts: _builtins.int
+    """Multiparts of it that are neither finished nor given up."""
+    reserved_bytes: _builtins.int
+    """Bytes that are reserved for it."""
+    @_builtins.property
+    def upload(self) -> _uploads_pb2.Upload:
+        """The record."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where it stands and why, in sentences for people."""
+
+    @_builtins.property
+    def next_steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What to do next, in sentences for people; empty if there is nothing to do."""
+
+    @_builtins.property
+    def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___PastState]:
+        """Its state changes, the oldest first; at most the last 200."""
+
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedAttempt]:
+        """Failed attempts of this and earlier series, the oldest first."""
+
+    @_builtins.property
+    def queue_place(self) -> Global___QueuePlace:
+        """Where it waits; absent unless it is QUEUED."""
+
+    @_builtins.property
+    def lease(self) -> Global___WorkLease:
+        """Who holds it; absent unless it is PROCESSING or CANCELLING."""
+
+    @_builtins.property
+    def batch(self) -> _batches_pb2.Batch:
+        """Its batch; absent if it has none, or that is gone."""
+
+    @_builtins.property
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedObject]:
+        """What lies in the storage, by rising key, and what should; at most 1000."""
+
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """When this was true."""
+
+    def __init__(
+        self,
+        *,
+        upload: _uploads_pb2.Upload | None = ...,
+        findings: _abc.Iterable[_builtins.str] | None = ...,
+        next_steps: _abc.Iterable[_builtins.str] | None = ...,
+        history: _abc.Iterable[Global___PastState] | None = ...,
+        attempts: _abc.Iterable[Global___ExplainedAttempt] | None = ...,
+        queue_place: Global___QueuePlace | None = ...,
+        lease: Global___WorkLease | None = ...,
+        batch: _batches_pb2.Batch | None = ...,
+        objects: _abc.Iterable[Global___ExplainedObject] | None = ...,
+        storage_message: _builtins.str = ...,
+        unfinished_multiparts: _builtins.int = ...,
+        reserved_bytes: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "batch", b"batch", "lease", b"lease", "queue_place", b"queue_place", "upload", b"upload"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "attempts", b"attempts", "batch", b"batch", "findings", b"findings", "history", b"history", "lease", b"lease", "next_steps", b"next_steps", "objects", b"objects", "queue_place", b"queue_place", "reserved_bytes", b"reserved_bytes", "storage_message", b"storage_message", "unfinished_multiparts", b"unfinished_multiparts", "upload", b"upload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadExplanation: _TypeAlias = UploadExplanation  # noqa: Y015
+
+@_typing.final
+class PastState(_message.Message):
+    """A state that an upload came into."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    PREVIOUS_STATE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    SERIES_FIELD_NUMBER: _builtins.int
+    FAILURE_CODE_FIELD_NUMBER: _builtins.int
+    previous_state: _uploads_pb2.UploadState.ValueType
+    """State before; unspecified for the first."""
+    state: _uploads_pb2.UploadState.ValueType
+    """State from then on."""
+    stage: _builtins.str
+    """Stage, as in `Progress.stage`."""
+    attempt: _builtins.int
+    """Attempt of its series."""
+    series: _builtins.int
+    """Series, as in `Progress.series`."""
+    failure_code: _builtins.str
+    """Code of the failure that it came with; empty if there was none."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        previous_state: _uploads_pb2.UploadState.ValueType = ...,
+        state: _uploads_pb2.UploadState.ValueType = ...,
+        stage: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        series: _builtins.int = ...,
+        failure_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "failure_code", b"failure_code", "previous_state", b"previous_state", "series", b"series", "stage", b"stage", "state", b"state", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PastState: _TypeAlias = PastState  # noqa: Y015
+
+@_typing.final
+class ExplainedAttempt(_message.Message):
+    """One attempt that failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Failure code."""
+    worker: _builtins.str
+    """Name of the worker."""
+    stage: _builtins.str
+    """Stage in which it ended."""
+    evidence: _builtins.str
+    """Signal, peak memory and the like; only for scope `admin`."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        code: _builtins.str = ...,
+        worker: _builtins.str = ...,
+        stage: _builtins.str = ...,
+        evidence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "evidence", b"evidence", "stage", b"stage", "time", b"time", "worker", b"worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainedAttempt: _TypeAlias = ExplainedAttempt  # noqa: Y015
+
+@_typing.final
+class QueuePlace(_message.Message):
+    """Where an upload waits for a worker."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: _builtins.int
+    AHEAD_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    DUE_SINCE_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
+    PAUSE_REASON_FIELD_NUMBER: _builtins.int
+    TENANT_RUNNING_FIELD_NUMBER: _builtins.int
+    TENANT_MOST_RUNNING_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
+    queue: _builtins.str
+    """Name of the queue, as in `QueueStatus.queue`."""
+    ahead: _builtins.int
+    """Uploads of its tenant and priority that are ahead of it; they are taken in
+    order, and tenants take turns.
+    """
+    waiting: _builtins.int
+    """Uploads of all tenants that wait in the queue."""
+    paused: _builtins.bool
+    """Whether the queue is paused."""
+    pause_reason: _builtins.str
+    """Why, as in `QueueStatus.pause_reason`."""
+    tenant_running: _builtins.int
+    """Uploads of its tenant that workers hold, and the most that they may hold at
+    once; 0 for no limit.
+    """
+    tenant_most_running: _builtins.int
+    """See `tenant_running`."""
+    workers: _builtins.int
+    """Live workers that serve the queue."""
+    @_builtins.property
+    def due_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is due; absent if it is not yet."""
+
+    def __init__(
+        self,
+        *,
+        queue: _builtins.str = ...,
+        ahead: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        due_since: _timestamp_pb2.Timestamp | None = ...,
+        paused: _builtins.bool = ...,
+        pause_reason: _builtins.str = ...,
+        tenant_running: _builtins.int = ...,
+        tenant_most_running: _builtins.int = ...,
+        workers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_since", b"due_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "due_since", b"due_since", "pause_reason", b"pause_reason", "paused", b"paused", "queue", b"queue", "tenant_most_running", b"tenant_most_running", "tenant_running", b"tenant_running", "waiting", b"waiting", "workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueuePlace: _TypeAlias = QueuePlace  # noqa: Y015
+
+@_typing.final
+class WorkLease(_message.Message):
+    """A worker's hold on an upload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKER_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    worker: _builtins.str
+    """Name of the worker."""
+    lost: _builtins.int
+    """Times that work of this series was lost with its worker or sandbox."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the hold ends unless it is renewed."""
+
+    def __init__(
+        self,
+        *,
+        worker: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        lost: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "lost", b"lost", "worker", b"worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkLease: _TypeAlias = WorkLease  # noqa: Y015
+
+@_typing.final
+class ExplainedObject(_message.Message):
+    """One object in the storage, or one that should be there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    PRESENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_BYTES_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Its key."""
+    role: Global___ObjectRole.ValueType
+    """What it is."""
+    size_bytes: _builtins.int
+    """Bytes in the storage."""
+    present: _builtins.bool
+    """Whether it is there."""
+    expected_bytes: _builtins.int
+    """Bytes that the record tells; absent where it tells none."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        role: Global___ObjectRole.ValueType = ...,
+        size_bytes: _builtins.int = ...,
+        present: _builtins.bool = ...,
+        expected_bytes: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_bytes", b"_expected_bytes", "expected_bytes", b"expected_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_bytes", b"_expected_bytes", "expected_bytes", b"expected_bytes", "key", b"key", "present", b"present", "role", b"role", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_bytes: _TypeAlias = _typing.Literal["expected_bytes"]  # noqa: Y015
+    _WhichOneofArgType__expected_bytes: _TypeAlias = _typing.Literal["_expected_bytes", b"_expected_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_bytes) -> _WhichOneofReturnType__expected_bytes | None: ...
+
+Global___ExplainedObject: _TypeAlias = ExplainedObject  # noqa: Y015

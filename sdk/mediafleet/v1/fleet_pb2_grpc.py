@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class FleetServiceStub(object):
-    """Shows and steers queues and workers. Every call needs scope `admin`.
+    """Shows and steers queues and workers, and tells why an upload is where it is.
+    Every call but ExplainUpload needs scope `admin`.
     """
 
     def __init__(self, channel):
@@ -50,10 +51,16 @@ class FleetServiceStub(object):
                 request_serializer=mediafleet_dot_v1_dot_fleet__pb2.ResumeQueueRequest.SerializeToString,
                 response_deserializer=mediafleet_dot_v1_dot_fleet__pb2.ResumeQueueResponse.FromString,
                 _registered_method=True)
+        self.ExplainUpload = channel.unary_unary(
+                '/mediafleet.v1.FleetService/ExplainUpload',
+                request_serializer=mediafleet_dot_v1_dot_fleet__pb2.ExplainUploadRequest.SerializeToString,
+                response_deserializer=mediafleet_dot_v1_dot_fleet__pb2.ExplainUploadResponse.FromString,
+                _registered_method=True)
 
 
 class FleetServiceServicer(object):
-    """Shows and steers queues and workers. Every call needs scope `admin`.
+    """Shows and steers queues and workers, and tells why an upload is where it is.
+    Every call but ExplainUpload needs scope `admin`.
     """
 
     def GetFleet(self, request, context):
@@ -78,6 +85,17 @@ class FleetServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainUpload(self, request, context):
+        """Tells all about one upload: its record and history, its attempts, where it
+        waits or who holds it, and what lies in the storage, in words for people
+        too. Trouble of the storage is told in the answer, never as a failure of
+        the call. Scope `read`; with `admin` for the uploads of every tenant, and
+        with the evidence of failed attempts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FleetServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +114,11 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     request_deserializer=mediafleet_dot_v1_dot_fleet__pb2.ResumeQueueRequest.FromString,
                     response_serializer=mediafleet_dot_v1_dot_fleet__pb2.ResumeQueueResponse.SerializeToString,
             ),
+            'ExplainUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainUpload,
+                    request_deserializer=mediafleet_dot_v1_dot_fleet__pb2.ExplainUploadRequest.FromString,
+                    response_serializer=mediafleet_dot_v1_dot_fleet__pb2.ExplainUploadResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'mediafleet.v1.FleetService', rpc_method_handlers)
@@ -105,7 +128,8 @@ def add_FleetServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FleetService(object):
-    """Shows and steers queues and workers. Every call needs scope `admin`.
+    """Shows and steers queues and workers, and tells why an upload is where it is.
+    Every call but ExplainUpload needs scope `admin`.
     """
 
     @staticmethod
@@ -179,6 +203,33 @@ class FleetService(object):
             '/mediafleet.v1.FleetService/ResumeQueue',
             mediafleet_dot_v1_dot_fleet__pb2.ResumeQueueRequest.SerializeToString,
             mediafleet_dot_v1_dot_fleet__pb2.ResumeQueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediafleet.v1.FleetService/ExplainUpload',
+            mediafleet_dot_v1_dot_fleet__pb2.ExplainUploadRequest.SerializeToString,
+            mediafleet_dot_v1_dot_fleet__pb2.ExplainUploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FleetServiceStub:
-    """Shows and steers queues and workers. Every call needs scope `admin`."""
+    """Shows and steers queues and workers, and tells why an upload is where it is.
+    Every call but ExplainUpload needs scope `admin`.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -41,10 +43,19 @@ class FleetServiceStub:
     """
     ResumeQueue: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ResumeQueueRequest, _fleet_pb2.ResumeQueueResponse]
     """Hands out work of a queue again. Idempotent."""
+    ExplainUpload: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ExplainUploadRequest, _fleet_pb2.ExplainUploadResponse]
+    """Tells all about one upload: its record and history, its attempts, where it
+    waits or who holds it, and what lies in the storage, in words for people
+    too. Trouble of the storage is told in the answer, never as a failure of
+    the call. Scope `read`; with `admin` for the uploads of every tenant, and
+    with the evidence of failed attempts.
+    """
 
 @_typing.type_check_only
 class FleetServiceAsyncStub(FleetServiceStub):
-    """Shows and steers queues and workers. Every call needs scope `admin`."""
+    """Shows and steers queues and workers, and tells why an upload is where it is.
+    Every call but ExplainUpload needs scope `admin`.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetFleet: _aio.UnaryUnaryMultiCallable[_fleet_pb2.GetFleetRequest, _fleet_pb2.GetFleetResponse]  # type: ignore[assignment]
@@ -55,9 +66,18 @@ class FleetServiceAsyncStub(FleetServiceStub):
     """
     ResumeQueue: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ResumeQueueRequest, _fleet_pb2.ResumeQueueResponse]  # type: ignore[assignment]
     """Hands out work of a queue again. Idempotent."""
+    ExplainUpload: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ExplainUploadRequest, _fleet_pb2.ExplainUploadResponse]  # type: ignore[assignment]
+    """Tells all about one upload: its record and history, its attempts, where it
+    waits or who holds it, and what lies in the storage, in words for people
+    too. Trouble of the storage is told in the answer, never as a failure of
+    the call. Scope `read`; with `admin` for the uploads of every tenant, and
+    with the evidence of failed attempts.
+    """
 
 class FleetServiceServicer:
-    """Shows and steers queues and workers. Every call needs scope `admin`."""
+    """Shows and steers queues and workers, and tells why an upload is where it is.
+    Every call but ExplainUpload needs scope `admin`.
+    """
 
     def GetFleet(
         self,
@@ -81,5 +101,17 @@ class FleetServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_pb2.ResumeQueueResponse, _abc.Awaitable[_fleet_pb2.ResumeQueueResponse]]:
         """Hands out work of a queue again. Idempotent."""
+
+    def ExplainUpload(
+        self,
+        request: _fleet_pb2.ExplainUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.ExplainUploadResponse, _abc.Awaitable[_fleet_pb2.ExplainUploadResponse]]:
+        """Tells all about one upload: its record and history, its attempts, where it
+        waits or who holds it, and what lies in the storage, in words for people
+        too. Trouble of the storage is told in the answer, never as a failure of
+        the call. Scope `read`; with `admin` for the uploads of every tenant, and
+        with the evidence of failed attempts.
+        """
 
 def add_FleetServiceServicer_to_server(servicer: FleetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

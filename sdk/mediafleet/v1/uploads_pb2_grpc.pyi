@@ -9,6 +9,8 @@ The contract of mediafleet. Conventions for every file of this package:
 - Every error carries a `google.rpc.ErrorInfo` with a stable `reason` and
   the domain `mediafleet`, in the metadata `grpc-status-details-bin`. Text
   is for people and may change.
+- Answers to known callers carry the metadata `mediafleet-version` (of the
+  gateway) and `mediafleet-time` (seconds since 1970, its clock), at the end.
 - Sizes are bytes, times are UTC, spans are never negative. An empty string,
   an empty list or an absent message means "not known" or "not given".
 - Enum values unknown to the server are refused with INVALID_ARGUMENT; a

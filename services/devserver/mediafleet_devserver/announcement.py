@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 import click
 from pydantic import BaseModel, SecretStr
 
-from mediafleet_core.settings import PREFIX, SettingsPart
+from mediafleet_core.settings import SettingsPart, variables_of
 from mediafleet_core.storage import StorageSettings
 from mediafleet_devserver.devserver import DevServer
 from mediafleet_gateway.bootstrap import Settings as GatewaySettings
@@ -65,9 +65,7 @@ def _parts_of(child: str) -> tuple[type[SettingsPart], ...]:
 
 
 def _values(part: type[SettingsPart], environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name, field in part.model_fields.items():
-        alias = field.validation_alias
-        variable = alias if isinstance(alias, str) else PREFIX + name.upper()
+    for variable, field in variables_of(part).items():
         value = environment.get(variable, field.get_default(call_default_factory=True))
         if not value and value != 0:
             yield variable, "(not set)"

@@ -71,7 +71,7 @@ _SCOPES: Mapping[str, Mapping[Scope, str]] = {
         Scope.UPLOAD: "ReplayWebhooks",
         Scope.READ: "ListNotifications MarkNotificationsRead",
     },
-    "mediafleet.v1.FleetService": {Scope.ADMIN: "GetFleet PauseQueue ResumeQueue"},
+    "mediafleet.v1.FleetService": {Scope.ADMIN: "GetFleet PauseQueue ResumeQueue", Scope.READ: "ExplainUpload"},
 }
 
 REQUIRED_SCOPE: Mapping[str, Scope] = MappingProxyType(

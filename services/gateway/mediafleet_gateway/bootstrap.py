@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+import structlog
 from grpc_health.v1.health import aio as health
 
 from mediafleet_core.batch_watching import BatchWatching
 from mediafleet_core.batching import Batching
+from mediafleet_core.explaining import Explaining
 from mediafleet_core.intake.intake import Intake
 from mediafleet_core.intake.settings import IntakeSettings
 from mediafleet_core.ledger import LedgerSettings, connect
@@ -17,7 +19,7 @@ from mediafleet_core.metering import Bill, Metering
 from mediafleet_core.ports import Ledger, ObjectStore
 from mediafleet_core.queue import DramatiqQueue, QueueSettings, open_broker
 from mediafleet_core.settings import read
-from mediafleet_core.storage import Backend, StorageSettings, open_store
+from mediafleet_core.storage import Backend, StorageSettings, open_store, read_forgiving
 from mediafleet_core.watching import WatchedLedger, Watching
 from mediafleet_gateway.admission import Admission
 from mediafleet_gateway.auth import AnonymousVerifier, TokenVerifier
@@ -37,6 +39,8 @@ from mediafleet_gateway.watches import Watches
 from mediafleet_gateway.wire import Wire
 from mediafleet_gateway.writes import Writes
 
+_log = structlog.get_logger(__name__)
+
 
 class Settings(NamedTuple):
     """Everything that a gateway is told, one part for each component."""
@@ -50,12 +54,13 @@ class Settings(NamedTuple):
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """As the environment has them. Raises SettingsError."""
+        """As the environment has them. Raises SettingsError, in development not for those of the storage."""
+        gateway = read(GatewaySettings)
         return cls(
-            read(GatewaySettings),
+            gateway,
             read(LedgerSettings),
             read(QueueSettings),
-            read(StorageSettings),
+            read(StorageSettings) if gateway.environment == "production" else read_forgiving(),
             read(IntakeSettings),
             read(UsageSettings),
         )
@@ -96,6 +101,8 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
         await ledger.set_retention(settings.gateway.retention)
         bill = Bill()
         store = open_store(settings.storage, bill)
+        if settings.storage.problem:
+            _log.error("storage_misconfigured", problem=settings.storage.problem)
         resources.push_async_callback(store.close)
         await resources.enter_async_context(Metering(ledger, bill))
         queue = DramatiqQueue(open_broker(settings.queue))
@@ -126,7 +133,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
             ),
             usage=UsageService(ledger, probe, settings.usage, prices, settings.gateway.limits_of),
             notifications=NotificationService(ledger),
-            fleet=FleetService(ledger, queue),
+            fleet=FleetService(ledger, queue, Explaining(ledger, store)),
             health=health_service,
         )
         shared_port = settings.gateway.gateway_parent is not None
@@ -136,6 +143,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
 
 def _verifier(settings: GatewaySettings) -> TokenVerifier:
     if not settings.token_keys:
+        _log.warning("no_token_key", meaning="without MEDIAFLEET_TOKEN_KEY every caller on this machine may do all")
         return AnonymousVerifier()
     from mediafleet_gateway.tokens import JwtVerifier  # here, as it loads 9 MiB for those who check tokens
 

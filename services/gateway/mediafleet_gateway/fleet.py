@@ -1,4 +1,4 @@
-"""What queues and workers do, and the switch of each queue."""
+"""What queues and workers do, the switch of each queue, and why an upload is where it is."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import structlog
 
 from mediafleet.v1 import fleet_pb2 as pb
 from mediafleet.v1.fleet_pb2_grpc import FleetServiceServicer
+from mediafleet_core.explaining import Explaining
 from mediafleet_core.fleet import LiveWorker, QueueFigures, WorkerSign
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import FleetLedger, JobQueue
 from mediafleet_core.uploads import Upload
-from mediafleet_gateway.auth import caller
+from mediafleet_gateway import requests
+from mediafleet_gateway.auth import Scope, caller
 from mediafleet_gateway.convert import duration, timestamp
+from mediafleet_gateway.convert_explanation import explanation_to_proto
 from mediafleet_gateway.interceptors.around import Context
 from mediafleet_gateway.validation import MAX_REASON, Fields
 
@@ -26,9 +29,9 @@ _QUEUES = {kind.lower(): kind for kind in sorted(MediaKind)}
 class FleetService(FleetServiceServicer):
     """Reads and steers the whole fleet, whoever's uploads it works on."""
 
-    def __init__(self, ledger: FleetLedger, queue: JobQueue) -> None:
+    def __init__(self, ledger: FleetLedger, queue: JobQueue, explaining: Explaining) -> None:
         """Figures come from the ledger; `queue` is rung when one is resumed."""
-        self._ledger, self._queue = ledger, queue
+        self._ledger, self._queue, self._explaining = ledger, queue, explaining
 
     async def GetFleet(self, request: pb.GetFleetRequest, context: Context) -> pb.GetFleetResponse:
         """Queues and workers."""
@@ -52,6 +55,14 @@ class FleetService(FleetServiceServicer):
         self._queue.ring(kind)
         _log.info("queue_resumed", queue=request.queue, tenant=caller().tenant)
         return pb.ResumeQueueResponse(queue=await self._status(kind))
+
+    async def ExplainUpload(self, request: pb.ExplainUploadRequest, context: Context) -> pb.ExplainUploadResponse:
+        """All about one upload: of any tenant for administrators."""
+        principal = caller()
+        is_admin = Scope.ADMIN in principal.scopes
+        upload_id = requests.upload_id(request.upload_id)
+        explanation = await self._explaining.explain(upload_id, None if is_admin else principal.tenant)
+        return pb.ExplainUploadResponse(explanation=explanation_to_proto(explanation, evidence=is_admin))
 
     async def _status(self, kind: MediaKind) -> pb.QueueStatus:
         figures, _ = await self._ledger.queues()

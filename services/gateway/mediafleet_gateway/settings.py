@@ -25,12 +25,19 @@ def _tenants(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        tenants = msgspec.json.decode(value or "{}", type=dict[str, Limits])
+        tenants = msgspec.json.decode(value or "{}", type=dict[str, msgspec.Raw])
     except msgspec.DecodeError as error:
         raise ValueError(str(error)) from None
-    if not all(map(is_name, tenants)):
-        raise ValueError("a tenant's name must be 1 to 63 of a-z, 0-9, dot, dash and underscore")
-    return tenants
+    return {tenant: _limits(tenant, limits) for tenant, limits in tenants.items()}
+
+
+def _limits(tenant: str, limits: msgspec.Raw) -> Limits:
+    if not is_name(tenant):
+        raise ValueError(f"{tenant!r}: a tenant's name must be 1 to 63 of a-z, 0-9, dot, dash and underscore")
+    try:
+        return msgspec.json.decode(limits, type=Limits)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{tenant}: {error}") from None
 
 
 def _method_limits(value: object) -> object:

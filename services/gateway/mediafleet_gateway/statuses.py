@@ -52,6 +52,7 @@ CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.STORAGE_UNAVAILABLE: StatusCode.UNAVAILABLE,
         # Not UNAVAILABLE: nothing is gained by trying again before an operator has put the credentials right.
         Reason.STORAGE_DENIED: StatusCode.FAILED_PRECONDITION,
+        Reason.STORAGE_DISABLED: StatusCode.FAILED_PRECONDITION,
         Reason.TOKEN_MISSING: StatusCode.UNAUTHENTICATED,
         Reason.TOKEN_INVALID: StatusCode.UNAUTHENTICATED,
         Reason.TOKEN_EXPIRED: StatusCode.UNAUTHENTICATED,

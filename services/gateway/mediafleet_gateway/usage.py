@@ -47,6 +47,10 @@ _WANTED = 1.0
 _MARGIN = 1.0
 """Seconds before the deadline of a call at which its answer is given, with what there is."""
 
+_STATES = {
+    Reason.STORAGE_DISABLED: pb.STORAGE_STATE_DISABLED,
+    Reason.STORAGE_DENIED: pb.STORAGE_STATE_MISCONFIGURED,
+}
 StorageReport = tuple[pb.StorageState.ValueType, str]
 
 
@@ -87,10 +91,9 @@ class StorageProbe:
             async with asyncio.timeout(self.PATIENCE):
                 await self._store.check()
         except TimeoutError:
-            return pb.STORAGE_STATE_UNREACHABLE, "the storage does not answer"
+            return pb.STORAGE_STATE_UNREACHABLE, f"the storage did not answer within {self.PATIENCE:g} s"
         except MediafleetError as error:
-            denied = error.reason is Reason.STORAGE_DENIED
-            return pb.STORAGE_STATE_MISCONFIGURED if denied else pb.STORAGE_STATE_UNREACHABLE, error.message
+            return _STATES.get(error.reason, pb.STORAGE_STATE_UNREACHABLE), error.message
         return pb.STORAGE_STATE_OK, ""
 
 

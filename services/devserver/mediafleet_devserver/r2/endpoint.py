@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,9 @@ from mediafleet_devserver.r2.settings import R2Settings
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+PREFLIGHT = "OPTIONS"
+"""A browser asks whether a page of another origin may send a request; moto answers by the bucket's CORS rules."""
+
 HEALTH = "/_health"
 FAULTS = "/_faults"
 """PUT a JSON list of `Fault` here to plan them instead of the former. No bucket can have such a name."""
@@ -39,11 +42,20 @@ class R2Endpoint:
     """One bucket under R2's rules. All endpoints of a process share moto's state, so their buckets differ in name."""
 
     def __init__(
-        self, settings: R2Settings, *, data_dir: Path | None = None, write_interval: timedelta = timedelta(seconds=1)
+        self,
+        settings: R2Settings,
+        *,
+        data_dir: Path | None = None,
+        write_interval: timedelta = timedelta(seconds=1),
+        clock_ahead: timedelta = timedelta(0),
     ) -> None:
-        """Makes the bucket, with the objects that `data_dir` keeps; without one they live in memory only."""
+        """Makes the bucket, with the objects that `data_dir` keeps; without one they live in memory only.
+
+        `clock_ahead` is what its clock differs from that of this machine.
+        """
         self.faults = Faults()
-        self._rules = rules(settings, write_interval)
+        self._clock_ahead = clock_ahead
+        self._rules = rules(settings, write_interval, self._now)
         self._s3 = s3_application()
         self._begun = Begun()
         make_bucket(settings.r2_bucket_name)
@@ -54,7 +66,9 @@ class R2Endpoint:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """See WSGI."""
         request = S3Request.read(environ)
-        return self._answer(request, environ)(environ, start_response)
+        response = self._answer(request, environ)
+        response.date = self._now()
+        return response(environ, start_response)
 
     def _answer(self, request: S3Request, environ: WSGIEnvironment) -> Response:
         if request.path == HEALTH:
@@ -67,8 +81,9 @@ class R2Endpoint:
                 fault.refuse()
             if fault and fault.kind is FaultKind.RESET:
                 break_connection(environ)
-            for rule in self._rules:
-                rule(request)
+            if request.method != PREFLIGHT:  # which carries no credentials
+                for rule in self._rules:
+                    rule(request)
             response = self._obey(request, environ)
         except Refused as refused:
             return refused.response()
@@ -94,6 +109,9 @@ class R2Endpoint:
         for name in [name for name in response.headers.keys() if name.lower().startswith("x-amz-checksum-")]:  # noqa: SIM118
             del response.headers[name]
         return response
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self._clock_ahead
 
     def _plan(self, body: bytes) -> Response:
         try:

@@ -34,7 +34,8 @@ def main(port: int, data_dir: Path | None, write_interval: float) -> None:
     """Serve S3 with Cloudflare R2's rules, for development and tests.
 
     R2_BUCKET_NAME, R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY name the bucket, which is made, and the key for its
-    objects; R2_ADMIN_ACCESS_KEY_ID and R2_ADMIN_SECRET_ACCESS_KEY, if set, a key for everything.
+    objects; R2_ADMIN_ACCESS_KEY_ID and R2_ADMIN_SECRET_ACCESS_KEY, if set, a key for everything, and
+    R2_READER_ACCESS_KEY_ID and R2_READER_SECRET_ACCESS_KEY one that can only read.
     """
     logs.configure("r2")
     try:

@@ -21,6 +21,10 @@ class _Quiet(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Says nothing: presigned URLs are secrets."""
 
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Without a Date of its own: the endpoint's clock tells it."""
+        self.send_response_only(code, message)
+
     def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:
         """Waits for no further request."""
         self.close_connection = True

@@ -1,15 +1,19 @@
-"""Credentials are checked before anything else happens."""
+"""Credentials are checked before anything else happens; whoever passes is told which version answers, and its time."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 import structlog
 
 from mediafleet_gateway.auth import REQUIRED_SCOPE, TokenVerifier, set_caller
 from mediafleet_gateway.interceptors.around import Around, Context, Handler
 from mediafleet_gateway.methods import Method, Methods
+
+_VERSION = ("mediafleet-version", version("mediafleet-gateway"))
 
 
 class Auth(Around):
@@ -28,6 +32,7 @@ class Auth(Around):
         principal = await self._verifier.verify(str(authorization))
         principal.require(REQUIRED_SCOPE[method.path])
         set_caller(principal)
+        context.set_trailing_metadata((_VERSION, ("mediafleet-time", f"{time.time():.3f}")))
         structlog.contextvars.bind_contextvars(tenant=principal.tenant)
         yield
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from mediafleet_devserver.r2.request import S3Request
@@ -19,10 +19,10 @@ from mediafleet_devserver.r2.settings import R2Settings
 Rule: TypeAlias = Callable[[S3Request], None]
 
 
-def rules(settings: R2Settings, write_interval: timedelta) -> Sequence[Rule]:
+def rules(settings: R2Settings, write_interval: timedelta, now: Callable[[], datetime]) -> Sequence[Rule]:
     """All of them in the order in which they are asked; a later one may rely on those before it."""
     return (
-        Authentication(settings.access_keys),
+        Authentication(settings.access_keys, now),
         only_what_r2_has,
         Permissions(settings.access_keys, settings.r2_bucket_name),
         bodies_arrive_unharmed,

@@ -43,10 +43,8 @@ class Signature(NamedTuple):
 class Authentication:
     """Recomputes the signature with botocore's signers, as R2 does with its own."""
 
-    def __init__(
-        self, access_keys: Mapping[str, AccessKey], now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        """Knows these keys, by their ids."""
+    def __init__(self, access_keys: Mapping[str, AccessKey], now: Callable[[], datetime]) -> None:
+        """Knows these keys, by their ids; `now` is the server's clock."""
         self._access_keys = access_keys
         self._now = now
 

@@ -1,4 +1,4 @@
-"""A token for objects reaches objects of its bucket; buckets and their configuration need an admin's."""
+"""A token for objects reaches those of its bucket, perhaps only to read; all else needs an admin's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mediafleet_devserver.r2.operations import Operation
 from mediafleet_devserver.r2.refusals import Refused
 from mediafleet_devserver.r2.request import S3Request
 from mediafleet_devserver.r2.rules.authentication import access_key_id
-from mediafleet_devserver.r2.settings import AccessKey
+from mediafleet_devserver.r2.settings import AccessKey, Right
 
 # HeadBucket is among them: R2 does not promise it to a token for objects.
 ADMIN_ONLY = frozenset(
@@ -29,6 +29,19 @@ ADMIN_ONLY = frozenset(
 )
 
 
+READS = frozenset(
+    {
+        Operation.LIST_OBJECTS,
+        Operation.LIST_OBJECTS_V2,
+        Operation.LIST_MULTIPART_UPLOADS,
+        Operation.LIST_PARTS,
+        Operation.HEAD_OBJECT,
+        Operation.GET_OBJECT,
+    }
+)
+"""All that a token may do that can only read."""
+
+
 class Permissions:
     """Compares the operation and the bucket with the rights of the key that signed."""
 
@@ -39,8 +52,11 @@ class Permissions:
 
     def __call__(self, request: S3Request) -> None:
         """Raises AccessDenied."""
-        if self._access_keys[access_key_id(request)].is_admin:
+        right = self._access_keys[access_key_id(request)].right
+        if right is Right.ADMIN:
             return
         source = request.headers.get("x-amz-copy-source", "").lstrip("/").partition("/")[0]
-        if request.operation in ADMIN_ONLY or request.bucket != self._bucket or source not in {"", self._bucket}:
+        elsewhere = request.bucket != self._bucket or source not in {"", self._bucket}
+        may_not_write = right is Right.READ and request.operation not in READS
+        if request.operation in ADMIN_ONLY or elsewhere or may_not_write:
             raise Refused("AccessDenied", 403, "Access Denied")

@@ -1,0 +1,6 @@
+"""Why an upload is where it is: everything about it, and in words for people what that means and what to do."""
+
+from mediafleet_core.explaining.explaining import Explaining, Explanation
+from mediafleet_core.explaining.objects import ObjectFact, ObjectRole
+
+__all__ = ["Explaining", "Explanation", "ObjectFact", "ObjectRole"]
