@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import structlog
 from dramatiq import Worker
 
+from mediafleet_core.telemetry.health import Health
 from mediafleet_core.telemetry.metrics import Address, serve
 from mediafleet_workers.housekeeping import Housekeeping
 from mediafleet_workers.jobs.runner import JobRunner
@@ -47,6 +48,7 @@ class WorkerProcess:
         self._stopping = asyncio.Event()
         self._keeping: list[asyncio.Task[None]] = []
         self._listening = False
+        self._health = Health()
         self.metrics_address: Address | None = None
 
     @property
@@ -58,7 +60,7 @@ class WorkerProcess:
         """Begin to work. Raises SandboxUnavailable, OSError when the metrics page cannot listen."""
         async with self._scratch.job_folder() as folder:
             await self._sandbox.start(folder, strict=self._settings.environment == "production")
-        page = serve(self._settings.metrics_address, "worker")
+        page = serve(self._settings.metrics_address, "worker", self._health)
         self._resources.push_async_callback(asyncio.to_thread, page.close)
         self.metrics_address = page.address
         self._keeping = [
@@ -66,7 +68,7 @@ class WorkerProcess:
             for keeping in (self._housekeeping, self._presence, self._webhooks)
         ]
         self._bells.start()
-        self._listening = True
+        self._listening = self._health.ready = True
         _log.info(
             "ready", kinds=self._settings.worker_kinds, slots=self._settings.worker_slots, metrics=str(page.address)
         )
@@ -74,6 +76,7 @@ class WorkerProcess:
     async def drain(self) -> None:
         """Claim nothing more; let jobs go on for the grace, then give the rest back without counting an attempt."""
         _log.info("draining")
+        self._health.ready = False
         self._slots.close()
         grace = self._settings.worker_grace.total_seconds()
         stopped = asyncio.create_task(asyncio.to_thread(self._bells.stop, round((grace + _LAST_STEPS) * 1000)))
