@@ -26,6 +26,9 @@ check "types" "$bin/mypy"
 check "imports" "$bin/lint-imports"
 check "locks" tools/check_locks.sh
 check "locked dependencies" "$bin/python" tools/check_lock_fresh.py
+check "image locks" "$bin/python" tools/image_locks.py --check
+check "manifests" "$bin/python" tools/deploy.py --check
+check "images" "$bin/hadolint" deploy/images/gateway.Dockerfile deploy/images/workers.Dockerfile
 check "generated code" tools/protos.sh --check
 check "contract" tools/buf.sh
 exit "${failed:-0}"
