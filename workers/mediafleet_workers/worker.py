@@ -68,10 +68,11 @@ class WorkerProcess:
             for keeping in (self._housekeeping, self._presence, self._webhooks)
         ]
         self._bells.start()
-        self._listening = self._health.ready = True
+        self._listening = True
         _log.info(
             "ready", kinds=self._settings.worker_kinds, slots=self._settings.worker_slots, metrics=str(page.address)
         )
+        self._health.ready = True
 
     async def drain(self) -> None:
         """Claim nothing more; let jobs go on for the grace, then give the rest back without counting an attempt."""
