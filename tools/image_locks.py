@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         stale = [path for path, text in locks.items() if not path.exists() or path.read_text() != text]
         for path in stale:
-            print(f"{path.relative_to(ROOT)} is not cut from requirements.lock; run tools/image_locks.py")
+            print(f"{path.relative_to(ROOT)} is not cut from requirements.lock; run make deploy-files")
         return bool(stale)
     for path, text in locks.items():
         path.write_text(text)

@@ -18,9 +18,6 @@ OVERLAYS = sorted(path.name for path in (DEPLOY / "k8s/overlays").iterdir())
 Object = dict[str, Any]
 
 WORKLOADS = ("Deployment", "StatefulSet")
-CUSTOM = ("ExternalSecret", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication")
-"""Kinds that Kubernetes itself does not know."""
-
 _UNITS = {"Mi": 1 << 20, "Gi": 1 << 30}
 
 each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)

@@ -1,15 +1,12 @@
-"""The objects of every overlay are what Kubernetes knows, and fit together."""
+"""The objects of every overlay fit together. `make check` holds each by itself to its schema."""
 
 from __future__ import annotations
 
 import json
 
-import kubernetes_validate
-import pytest
 import yaml
 
 from tests.deploy.manifests import (
-    CUSTOM,
     DEPLOY,
     OVERLAYS,
     WORKLOADS,
@@ -24,18 +21,6 @@ from tests.deploy.manifests import (
     rendered,
     size,
 )
-
-VERSIONS = ("1.30", "1.37")
-"""Of Kubernetes: the oldest that knows the preStop sleep without asking, and the newest that there is a schema for."""
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-@each_overlay
-def test_every_object_is_valid_by_the_schema(overlay: str, version: str) -> None:
-    for each in rendered(overlay):
-        if each["kind"] not in CUSTOM:
-            kubernetes_validate.validate(each, version, strict=True)
-
 
 @each_overlay
 def test_all_are_in_one_namespace_that_enforces_restricted_pods(overlay: str) -> None:
