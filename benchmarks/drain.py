@@ -68,9 +68,7 @@ async def drain(fleet: Fleet, load: Load, spare: str) -> Drained:
             spare = member.address
         crowd.end()
         await running
-        uploads = await check_books(
-            fleet, ledger, local_store(fleet.folder / "objects"), TENANT, crowd.taken, since
-        )
+        uploads = await check_books(fleet, ledger, local_store(fleet.folder / "objects"), TENANT, crowd.taken, since)
         assert {upload.attempt for upload in uploads} == {1}
         faults = [fault async for fault in faults_of(fleet.redis_url, crowd.stories)]
     return Drained(ended, len(uploads), len(crowd.stories), faults)

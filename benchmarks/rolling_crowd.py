@@ -1,4 +1,4 @@
-"""Callers of a fleet that is replaced process by process: uploads, jobs and their watchers, in full swing all the time."""
+"""Callers of a fleet that is replaced process by process: uploads, jobs and watchers, in full swing all the time."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ class RollingCrowd:
         self._load, self._ended = load, asyncio.Event()
         targets = [*fleet.gateways, spare]
         self._clients = [
-            AsyncClient(
-                targets=random.sample(targets, len(targets)), token=fleet.token(TENANT), timeout=PATIENCE
-            )
+            AsyncClient(targets=random.sample(targets, len(targets)), token=fleet.token(TENANT), timeout=PATIENCE)
             for _ in range(_CLIENTS)
         ]
 

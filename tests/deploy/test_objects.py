@@ -22,6 +22,7 @@ from tests.deploy.manifests import (
     size,
 )
 
+
 @each_overlay
 def test_all_are_in_one_namespace_that_enforces_restricted_pods(overlay: str) -> None:
     [namespace] = of_kind(overlay, "Namespace")

@@ -20,7 +20,6 @@ from tests.deploy.manifests import (
     each_overlay,
     environment,
     name,
-    of_kind,
     ours,
     pod,
     rendered,
@@ -73,9 +72,7 @@ def _told(overlay: str, workload: Object, monkeypatch: pytest.MonkeyPatch, **cha
 
 
 @each_overlay
-def test_every_variable_is_known_and_every_required_one_is_there(
-    overlay: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_variable_is_known_and_every_required_one_is_there(overlay: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for each in ours(overlay):
         named = {variable["name"] for variable in container(each)["env"]} | environment(overlay, each).keys()
         assert named <= _fields(each).keys(), name(each)
@@ -105,7 +102,9 @@ def test_every_kind_of_work_has_a_deployment_and_one_keeps_house_only(
         settings = _told(overlay, each, monkeypatch)
         if isinstance(settings, mediafleet_workers.bootstrap.Settings):
             kinds[name(each)] = list(settings.worker.worker_kinds)
-    assert kinds == {f"mediafleet-worker-{kind.lower()}": [kind] for kind in MediaKind} | {"mediafleet-housekeeping": []}
+    assert kinds == {f"mediafleet-worker-{kind.lower()}": [kind] for kind in MediaKind} | {
+        "mediafleet-housekeeping": []
+    }
 
 
 @each_overlay

@@ -1,4 +1,4 @@
-"""Whether a process lives and takes work, told over HTTP beside its metrics, for who starts it again or waits for it."""
+"""Whether a process lives and takes work, told over HTTP beside its metrics to who starts it again or waits for it."""
 
 from __future__ import annotations
 

@@ -78,6 +78,6 @@ class MetricsPage:
 
 
 def serve(where: str, component: str, health: Health | None = None) -> MetricsPage:
-    """Serve this process's metrics at `where` (host:port), with `build_info` for `component`, and probes of `health`."""
+    """Serve this process's metrics at `where` (host:port), `build_info` of `component` among them, and its probes."""
     BUILD_INFO.labels(version("mediafleet-core"), component).set(1)
     return MetricsPage(address(where), health)
