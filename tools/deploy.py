@@ -72,10 +72,7 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
         for path in stale:
-            print(
-                f"{path.relative_to(DEPLOY.parent)} is not what tools/deploy.py makes; run make deploy-files",
-                file=sys.stderr,
-            )
+            print(f"{path.relative_to(DEPLOY.parent)} is not what tools/deploy.py makes; run make deploy-files")
         return bool(stale)
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)

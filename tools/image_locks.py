@@ -1,8 +1,8 @@
 """Cuts the locks of the images out of requirements.lock: tools/image_locks.py [--check].
 
-An image installs what its distribution needs and nothing else, in the versions and with the hashes that everything here
-is tested with. Run in the environment of `make setup`, which tells what needs what. With --check nothing is written, and
-a difference is a failure.
+An image installs what its distribution needs and nothing else, in the versions and with the hashes that everything
+here is tested with. Run in the environment of `make setup`, which tells what needs what. With --check nothing is
+written, and a difference is a failure.
 """
 
 from __future__ import annotations

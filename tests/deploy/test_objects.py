@@ -133,7 +133,7 @@ def test_prometheus_is_told_what_to_scrape_and_every_rule() -> None:
 
 
 def test_grafana_gets_every_board() -> None:
-    found = {}
+    found: dict[str, str] = {}
     for each in of_kind("prod", "ConfigMap"):
         if each["metadata"].get("labels", {}).get("grafana_dashboard") == "1":
             found |= each["data"]

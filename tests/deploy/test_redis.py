@@ -21,15 +21,15 @@ def test_it_keeps_everything_on_disk_and_evicts_nothing(tmp_path: Path) -> None:
     program, settings, *password = container(redis_set)["args"]
     assert (program, settings, password[0]) == ("redis-server", "/etc/redis/redis.conf", "--requirepass")
     port = free_port()
-    command = [find_redis_server(), tmp_path / "redis.conf", "--requirepass", "word", "--bind", "127.0.0.1"]
+    command = [str(find_redis_server()), str(tmp_path / "redis.conf"), "--requirepass", "word", "--bind", "127.0.0.1"]
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([*command, "--port", str(port), "--dir", tmp_path], stdout=log, stderr=log)
+        process = subprocess.Popen([*command, "--port", str(port), "--dir", str(tmp_path)], stdout=log, stderr=log)
     try:
         with redis.Redis(port=port, password="word", decode_responses=True, protocol=2) as client:
 
             def answers() -> bool:
                 try:
-                    return client.ping()
+                    return bool(client.ping())
                 except redis.ConnectionError:
                     return False
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -45,7 +46,7 @@ async def test_a_connection_that_is_old_takes_no_new_calls_and_keeps_its_streams
     async with running(configured) as reached:
         made = await create(reached)
         watch = reached.uploads.WatchUpload(pb.WatchUploadRequest(upload_id=made.upload_id), metadata=ANN)
-        assert (await watch.read()).HasField("snapshot")
+        assert (await _read(watch)).HasField("snapshot")
         assert connections(reached.gateway.address.port) == 1
 
         async def connected_anew() -> bool:
@@ -54,8 +55,14 @@ async def test_a_connection_that_is_old_takes_no_new_calls_and_keeps_its_streams
 
         await eventually(connected_anew)
         await reached.uploads.CancelUpload(pb.CancelUploadRequest(upload_id=made.upload_id), metadata=ANN)
-        told = await asyncio.wait_for(watch.read(), 10)
+        told = await _read(watch)
         assert told.state_changed.state == pb.UPLOAD_STATE_CANCELLED
+
+
+async def _read(watch: Any) -> pb.UploadEvent:
+    event = await asyncio.wait_for(watch.read(), 10)
+    assert isinstance(event, pb.UploadEvent)
+    return event
 
 
 def connections(port: int) -> int:
