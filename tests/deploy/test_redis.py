@@ -17,13 +17,15 @@ def test_it_keeps_everything_on_disk_and_evicts_nothing(tmp_path: Path) -> None:
         each["data"]["redis.conf"] for each in of_kind("dev", "ConfigMap") if "redis.conf" in each.get("data", {})
     ]
     [redis_set] = of_kind("dev", "StatefulSet")
-    (tmp_path / "redis.conf").write_text(conf)
+    [data] = [mount for mount in container(redis_set)["volumeMounts"] if mount["name"] == "data"]
+    assert f"\ndir {data['mountPath']}\n" in conf
+    (tmp_path / "redis.conf").write_text(conf.replace(data["mountPath"], str(tmp_path)))
     program, settings, *password = container(redis_set)["args"]
     assert (program, settings, password[0]) == ("redis-server", "/etc/redis/redis.conf", "--requirepass")
     port = free_port()
     command = [str(find_redis_server()), str(tmp_path / "redis.conf"), "--requirepass", "word", "--bind", "127.0.0.1"]
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([*command, "--port", str(port), "--dir", str(tmp_path)], stdout=log, stderr=log)
+        process = subprocess.Popen([*command, "--port", str(port)], stdout=log, stderr=log)
     try:
         with redis.Redis(port=port, password="word", decode_responses=True, protocol=2) as client:
 

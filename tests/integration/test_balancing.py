@@ -66,7 +66,7 @@ async def _read(watch: Any) -> pb.UploadEvent:
 
 
 def connections(port: int) -> int:
-    """How many are established to this port of loopback, as the kernel shows them to the client's side."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    """How many are established to this port, as the kernel shows them to the client's side."""
     established = "01"
-    return sum(row[2].endswith(f":{port:04X}") and row[3] == established for row in rows)
+    lines = [line for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == established for row in map(str.split, lines))
