@@ -60,7 +60,7 @@ async def drain(fleet: Fleet, load: Load, spare: str) -> Drained:
         running = asyncio.create_task(crowd.run())
         ended = []
         for member in list(fleet.members):
-            await _swing(crowd, running)
+            await _swing(crowd, running, ledger, load)
             now = (crowd.uploading, crowd.watching, await _at_work(ledger))
             address = spare if member.role == GATEWAY else fleet.free_address()
             seconds = await asyncio.to_thread(fleet.surge, member, address)
@@ -74,11 +74,11 @@ async def drain(fleet: Fleet, load: Load, spare: str) -> Drained:
     return Drained(ended, len(uploads), len(crowd.stories), faults)
 
 
-async def _swing(crowd: RollingCrowd, running: asyncio.Task[None]) -> None:
+async def _swing(crowd: RollingCrowd, running: asyncio.Task[None], ledger: RedisLedger, load: Load) -> None:
     async def swings() -> bool:
         if running.done():
             running.result()
-        return crowd.in_full_swing
+        return crowd.in_full_swing and await _at_work(ledger) >= load.jobs
 
     await eventually(swings, PATIENCE, "every caller to be busy")
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -23,8 +24,8 @@ _NEEDS = {"gateway": "mediafleet-gateway[uvloop]", "workers": "mediafleet-worker
 """By the lock's name."""
 
 
-def closure(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
-    """Canonical names of `name` and of all it declares, directly or not, on this Python and platform."""
+def closure(name: str, extras: frozenset[str] = frozenset(), *, anywhere: bool = False) -> set[str]:
+    """Canonical names of `name` and of all it declares, directly or not, on this Python and platform, or `anywhere`."""
     seen: set[tuple[str, frozenset[str]]] = set()
     open_ = [(canonicalize_name(name), extras)]
     while open_:
@@ -32,12 +33,23 @@ def closure(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
         if current in seen:
             continue
         seen.add(current)
-        for text in metadata.requires(current[0]) or []:
-            requirement = Requirement(text)
-            marker = requirement.marker
-            if marker is None or any(marker.evaluate({"extra": extra}) for extra in current[1] | {""}):
+        for requirement in map(Requirement, _declared(current[0])):
+            if _wanted(requirement.marker, current[1], anywhere):
                 open_.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
     return {distribution for distribution, _ in seen}
+
+
+def _declared(name: str) -> list[str]:
+    try:
+        return metadata.requires(name) or []
+    except metadata.PackageNotFoundError:  # it is for another Python or platform
+        return []
+
+
+def _wanted(marker: Marker | None, extras: frozenset[str], anywhere: bool) -> bool:
+    if marker is None or (anywhere and "extra ==" not in str(marker)):
+        return True
+    return any(marker.evaluate({"extra": extra}) for extra in extras | {""})
 
 
 def cut(lock: str, names: Iterable[str]) -> str:
@@ -52,7 +64,9 @@ def made() -> Mapping[Path, str]:
     lock = (ROOT / "requirements.lock").read_text()
     needs = {name: Requirement(text) for name, text in _NEEDS.items()}
     return {
-        IMAGES / f"{name}.lock": cut(lock, closure(need.name, frozenset(need.extras))) for name, need in needs.items()
+        # The image's Python may be another one than ours; the entries say what is for which.
+        IMAGES / f"{name}.lock": cut(lock, closure(need.name, frozenset(need.extras), anywhere=True))
+        for name, need in needs.items()
     }
 
 
