@@ -16,14 +16,15 @@ from typing import NamedTuple
 
 import click
 
-from benchmarks.rolling_crowd import PATIENCE, TENANT, Load, RollingCrowd
+from benchmarks.rolling_crowd import Load, RollingCrowd
 from benchmarks.watch_chaos import faults_of
-from mediafleet_core.ledger import RedisLedger
+from mediafleet_core.identity import TenantId
 from tests.books import check_books
 from tests.fleet import GATEWAY, ROOT, Fleet, fleet_in
 from tests.intakes import local_store
 from tests.ledgers import ledger_at
-from tests.waiting import eventually
+
+TENANT = TenantId("drain")
 
 GRACE = 5.0
 """Seconds that workers give their jobs here."""
@@ -50,42 +51,29 @@ class Drained(NamedTuple):
     faults: Sequence[str]
 
 
-async def drain(fleet: Fleet, load: Load, spare: str) -> Drained:
-    """Every process of the fleet in turn; a gateway's place is taken by one at the `spare` address.
+async def drain(fleet: Fleet, load: Load) -> Drained:
+    """Every process of the fleet in turn.
 
     Raises AssertionError when an upload failed, a job was done twice or anything was left over.
     """
+    spare = fleet.free_address()
+    crowd = RollingCrowd([*fleet.gateways, spare], fleet.token(TENANT), load)
     async with ledger_at(fleet.redis_url) as ledger:
-        crowd, since = RollingCrowd(fleet, load, spare), await ledger.position()
-        running = asyncio.create_task(crowd.run())
-        ended = []
-        for member in list(fleet.members):
-            await _swing(crowd, running, ledger, load)
-            now = (crowd.uploading, crowd.watching, await _at_work(ledger))
-            address = spare if member.role == GATEWAY else fleet.free_address()
-            seconds = await asyncio.to_thread(fleet.surge, member, address)
-            ended.append(Ended(member.role, *now, seconds))
-            spare = member.address
-        crowd.end()
-        await running
-        uploads = await check_books(fleet, ledger, local_store(fleet.folder / "objects"), TENANT, crowd.taken, since)
-        assert {upload.attempt for upload in uploads} == {1}
+        since, ended = await ledger.position(), []
+        async with crowd.uploading_all_the_time():
+            for member in list(fleet.members):
+                place = spare if member.role == GATEWAY else fleet.free_address()
+                await asyncio.to_thread(fleet.join, member.role, place)
+                async with crowd.working(ledger):
+                    uploads = crowd.uploading
+                    seconds = await asyncio.to_thread(fleet.leave, member)
+                ended.append(Ended(member.role, uploads, load.watches, load.jobs, seconds))
+                spare = member.address
+        await crowd.close()
+        taken = await check_books(fleet, ledger, local_store(fleet.folder / "objects"), TENANT, crowd.taken, since)
+        assert {upload.attempt for upload in taken} == {1}
         faults = [fault async for fault in faults_of(fleet.redis_url, crowd.stories)]
-    return Drained(ended, len(uploads), len(crowd.stories), faults)
-
-
-async def _swing(crowd: RollingCrowd, running: asyncio.Task[None], ledger: RedisLedger, load: Load) -> None:
-    async def swings() -> bool:
-        if running.done():
-            running.result()
-        return crowd.in_full_swing and await _at_work(ledger) >= load.jobs
-
-    await eventually(swings, PATIENCE, "every caller to be busy")
-
-
-async def _at_work(ledger: RedisLedger) -> int:
-    queues, _ = await ledger.queues()
-    return sum(queue.running for queue in queues)
+    return Drained(ended, len(taken), len(crowd.stories), faults)
 
 
 def settings(load: Load) -> dict[str, str]:
@@ -106,7 +94,7 @@ async def measure(folder: Path, load: Load, *, before: Path = ROOT, after: Path 
     """
     with fleet_in(folder, settings(load) | _code_of(before)) as fleet:
         fleet.settings |= _code_of(after)
-        return await drain(fleet, load, fleet.free_address())
+        return await drain(fleet, load)
 
 
 def _code_of(checkout: Path) -> dict[str, str]:

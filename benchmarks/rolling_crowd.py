@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 from uuid import uuid4
 
 from benchmarks.watch_chaos import Story, story
 from mediafleet import AsyncClient
-from mediafleet_core.identity import TenantId
-from tests.fleet import Fleet
+from mediafleet_core.identity import UploadId
+from mediafleet_core.ledger import RedisLedger
+from mediafleet_core.uploads import State
+from tests.waiting import eventually
 
-TENANT = TenantId("drain")
-
-PATIENCE = 120.0
-"""Seconds that callers bear."""
-
-_RESTS = (2.0, 8.0)
-"""Seconds that jobs take: some end within the grace, and some are given back."""
+_RESTS = (3.0, 12.0)
+"""Seconds that jobs take in turns: some end within the grace that workers give them, and some are given back."""
 
 _CHUNKS, _CHUNK, _PAUSE = 16, 64 << 10, 0.25
 """An upload sends so many chunks of so many bytes, and rests so many seconds between two."""
@@ -41,54 +39,75 @@ class Load(NamedTuple):
 
 
 class RollingCrowd:
-    """Callers that go on until they are asked to end; a call that fails ends everything."""
+    """Callers with the SDK's own patience and every gateway in their lists; a call that fails ends everything."""
 
-    def __init__(self, fleet: Fleet, load: Load, spare: str) -> None:
+    def __init__(self, targets: Sequence[str], token: str, load: Load) -> None:
+        """Nothing goes on yet."""
         self.taken: set[str] = set()
+        """Ids of the uploads that were acknowledged."""
         self.stories: list[tuple[str, Story]] = []
-        self.uploading = self.watching = 0
-        self._load, self._ended = load, asyncio.Event()
-        targets = [*fleet.gateways, spare]
+        self.uploading = 0
+        self._load = load
         self._clients = [
-            AsyncClient(targets=random.sample(targets, len(targets)), token=fleet.token(TENANT), timeout=PATIENCE)
-            for _ in range(_CLIENTS)
+            AsyncClient(targets=random.sample(targets, len(targets)), token=token) for _ in range(_CLIENTS)
         ]
 
-    @property
-    def in_full_swing(self) -> bool:
-        return (self.uploading, self.watching) == (self._load.uploads, self._load.watches)
+    @asynccontextmanager
+    async def uploading_all_the_time(self) -> AsyncIterator[None]:
+        """Inside the context so many uploads as the load says are always under way, each of some seconds."""
+        ended = asyncio.Event()
 
-    def end(self) -> None:
-        self._ended.set()
+        async def call(client: AsyncClient) -> None:
+            while not ended.is_set():
+                self.uploading += 1
+                upload = await client.upload(_slowly(), display_name="slow.bin")
+                self.uploading -= 1
+                self.taken.add(upload.upload_id)
 
-    async def run(self) -> None:
         async with asyncio.TaskGroup() as callers:
             for number in range(self._load.uploads):
-                callers.create_task(self._upload(self._clients[number % _CLIENTS]))
-            for number in range(self._load.jobs):
-                callers.create_task(self._work(number))
+                callers.create_task(call(self._clients[number % _CLIENTS]))
+            try:
+                yield
+            finally:
+                ended.set()
+
+    @asynccontextmanager
+    async def working(self, ledger: RedisLedger) -> AsyncIterator[None]:
+        """Begins when every job runs and all its watchers stand; ends when the jobs have, and those were told."""
+        files = [f"POISON:rest:{_RESTS[number % 2]}\n{uuid4()}".encode() for number in range(self._load.jobs)]
+        standing = 0
+
+        def stands() -> None:
+            nonlocal standing
+            standing += 1
+
+        async def watch(upload_id: UploadId) -> None:
+            self.stories.append((upload_id, await story(self._any, upload_id, stands)))
+
+        async with asyncio.TaskGroup() as callers:
+            uploads = await asyncio.gather(*(self._any.upload(file, display_name="job.bin") for file in files))
+            ids = [UploadId(upload.upload_id) for upload in uploads]
+            self.taken.update(ids)
+            for upload_id in ids:
+                for _ in range(self._load.watchers_per_job):
+                    callers.create_task(watch(upload_id))
+
+            async def all_run() -> bool:
+                states = {(await ledger.get(upload_id)).state for upload_id in ids}
+                return states == {State.PROCESSING} and standing == self._load.watches
+
+            await eventually(all_run, 30, "every job to run")
+            yield
+
+    async def close(self) -> None:
+        """Ends every connection."""
         for client in self._clients:
             await client.close()
 
-    async def _upload(self, client: AsyncClient) -> None:
-        while not self._ended.is_set():
-            self.uploading += 1
-            upload = await client.upload(_slowly(), display_name="slow.bin")
-            self.uploading -= 1
-            self.taken.add(upload.upload_id)
-
-    async def _work(self, number: int) -> None:
-        chance = random.Random(number)
-        while not self._ended.is_set():
-            client = chance.choice(self._clients)
-            content = f"POISON:rest:{chance.choice(_RESTS)}\n{uuid4()}".encode()
-            upload_id = (await client.upload(content, display_name="job.bin")).upload_id
-            self.taken.add(upload_id)
-            self.watching += self._load.watchers_per_job
-            watching = (story(chance.choice(self._clients), upload_id) for _ in range(self._load.watchers_per_job))
-            told = await asyncio.gather(*watching)
-            self.watching -= self._load.watchers_per_job
-            self.stories += ((upload_id, each) for each in told)
+    @property
+    def _any(self) -> AsyncClient:
+        return random.choice(self._clients)
 
 
 async def _slowly() -> AsyncIterator[bytes]:

@@ -16,7 +16,7 @@ import signal
 import socket
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,10 +88,15 @@ async def _job(targets: Sequence[str], token: str, number: int) -> tuple[str, St
         return upload.upload_id, await story(client, upload.upload_id)
 
 
-async def story(client: AsyncClient, upload_id: str) -> Story:
-    """Watch it to its end."""
+async def story(client: AsyncClient, upload_id: str, begun: Callable[[], None] = lambda: None) -> Story:
+    """Watch it to its end; calls `begun` once the watch stands."""
+    told: list[UploadEvent] = []
     async with aclosing(client.watch(upload_id)) as events:
-        told = [event async for event in events if not event.HasField("progress")]
+        async for event in events:
+            if not told:
+                begun()
+            if not told or not event.HasField("progress"):
+                told.append(event)
     snapshots = [event for event in told if event.HasField("snapshot")]
     changes = [(event.sequence, event.state_changed.state) for event in told if event.HasField("state_changed")]
     return Story(len(snapshots), _first(told).sequence, changes)

@@ -128,14 +128,13 @@ class Fleet:
         self.members[place] = self._start(member.role, member.address)
         wait_until(lambda: _listens(member.address), 60, f"a new {member.role}")
 
-    def surge(self, member: Member, address: str) -> float:
-        """As in a rolling update: another one is ready at `address` before this one gets SIGTERM.
+    def join(self, role: str, address: str) -> None:
+        """One more, once it listens."""
+        self.members.append(self._start(role, address))
+        wait_until(lambda: _listens(address), 60, f"a new {role}")
 
-        The seconds that it then took to end.
-        """
-        successor = self._start(member.role, address)
-        self.members.append(successor)
-        wait_until(lambda: _listens(address), 60, f"a new {member.role}")
+    def leave(self, member: Member) -> float:
+        """SIGTERM, and nobody takes its place; the seconds that it took to end."""
         begun = time.monotonic()
         member.process.terminate()
         assert member.process.wait(120) == 0, f"{member.role} {member.address} did not end well"
