@@ -19,6 +19,7 @@ import click
 from benchmarks.rolling_crowd import Load, RollingCrowd
 from benchmarks.watch_chaos import faults_of
 from mediafleet_core.identity import TenantId
+from mediafleet_core.uploads import State
 from tests.books import check_books
 from tests.fleet import GATEWAY, ROOT, Fleet, fleet_in
 from tests.intakes import local_store
@@ -63,11 +64,12 @@ async def drain(fleet: Fleet, load: Load) -> Drained:
         async with crowd.uploading_all_the_time():
             for member in list(fleet.members):
                 place = spare if member.role == GATEWAY else fleet.free_address()
-                await asyncio.to_thread(fleet.join, member.role, place)
-                async with crowd.working(ledger):
-                    uploads = crowd.uploading
+                async with crowd.working(ledger) as jobs:
+                    await asyncio.to_thread(fleet.join, member.role, place)
+                    states = [(await ledger.get(job)).state for job in jobs]
+                    at_work, uploads = states.count(State.PROCESSING), crowd.uploading
                     seconds = await asyncio.to_thread(fleet.leave, member)
-                ended.append(Ended(member.role, uploads, load.watches, load.jobs, seconds))
+                ended.append(Ended(member.role, uploads, at_work * load.watchers_per_job, at_work, seconds))
                 spare = member.address
         await crowd.close()
         taken = await check_books(fleet, ledger, local_store(fleet.folder / "objects"), TENANT, crowd.taken, since)
@@ -77,10 +79,10 @@ async def drain(fleet: Fleet, load: Load) -> Drained:
 
 
 def settings(load: Load) -> dict[str, str]:
-    """Everything as it comes, but for slots that hold all jobs, and a grace that some of them outlast."""
+    """Everything as it comes, but for slots that all jobs fill, and a grace that some of them outlast."""
     return {
         "MEDIAFLEET_WORKER_PLUGINS": "tests.poison",
-        "MEDIAFLEET_WORKER_SLOTS": str(load.jobs),
+        "MEDIAFLEET_WORKER_SLOTS": str(load.jobs // 2),
         "MEDIAFLEET_WORKER_GRACE": f"{GRACE}s",
         # All callers are one tenant, and of each upload a part may be held.
         "MEDIAFLEET_TENANTS": json.dumps({TENANT: {"bytes_in_flight": 1 << 30}}),

@@ -13,10 +13,11 @@ from benchmarks.watch_chaos import Story, story
 from mediafleet import AsyncClient
 from mediafleet_core.identity import UploadId
 from mediafleet_core.ledger import RedisLedger
+from mediafleet_core.media_types import MediaKind
 from mediafleet_core.uploads import State
 from tests.waiting import eventually
 
-_RESTS = (3.0, 12.0)
+_RESTS = (10.0, 20.0)
 """Seconds that jobs take in turns: some end within the grace that workers give them, and some are given back."""
 
 _CHUNKS, _CHUNK, _PAUSE = 16, 64 << 10, 0.25
@@ -73,8 +74,8 @@ class RollingCrowd:
                 ended.set()
 
     @asynccontextmanager
-    async def working(self, ledger: RedisLedger) -> AsyncIterator[None]:
-        """Begins when every job runs and all its watchers stand; ends when the jobs have, and those were told."""
+    async def working(self, ledger: RedisLedger) -> AsyncIterator[Sequence[UploadId]]:
+        """The jobs, from when all of them run and all their watchers stand until they have ended and those were told."""
         files = [f"POISON:rest:{_RESTS[number % 2]}\n{uuid4()}".encode() for number in range(self._load.jobs)]
         standing = 0
 
@@ -85,20 +86,24 @@ class RollingCrowd:
         async def watch(upload_id: UploadId) -> None:
             self.stories.append((upload_id, await story(self._any, upload_id, stands)))
 
+        async def all_stand() -> bool:
+            return standing == self._load.watches
+
+        async def all_run() -> bool:
+            return {(await ledger.get(upload_id)).state for upload_id in ids} == {State.PROCESSING}
+
         async with asyncio.TaskGroup() as callers:
+            await ledger.pause(MediaKind.OTHER)  # so that all begin together
             uploads = await asyncio.gather(*(self._any.upload(file, display_name="job.bin") for file in files))
             ids = [UploadId(upload.upload_id) for upload in uploads]
             self.taken.update(ids)
             for upload_id in ids:
                 for _ in range(self._load.watchers_per_job):
                     callers.create_task(watch(upload_id))
-
-            async def all_run() -> bool:
-                states = {(await ledger.get(upload_id)).state for upload_id in ids}
-                return states == {State.PROCESSING} and standing == self._load.watches
-
-            await eventually(all_run, 30, "every job to run")
-            yield
+            await eventually(all_stand, 60, "every watch to stand")
+            await ledger.resume(MediaKind.OTHER)
+            await eventually(all_run, 60, "every job to run")
+            yield ids
 
     async def close(self) -> None:
         """Ends every connection."""
