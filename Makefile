@@ -13,6 +13,8 @@ MANIFESTS := $(DISTRIBUTIONS:%=%/pyproject.toml)
 LOCKS := bootstrap.lock requirements.lock redis.lock
 # Where OpenStack Swift goes, the S3 server of test-s3.
 SWIFT := .venv-swift
+# Where what checks deploy/ goes.
+DEPLOY := .venv-deploy
 PIP := $(RUN) -m pip --disable-pip-version-check -qq
 PIP_LOCKED := --no-compile --no-deps --require-hashes --only-binary :all:
 # Of `make run`, from its command line alone: the environment may use these names for something else.
@@ -22,7 +24,7 @@ ONCE :=
 # Of `make test-s3`, likewise.
 OWN :=
 
-.PHONY: help setup run test test-long test-s3 check docs protos protos-baseline bench lock clean
+.PHONY: help setup run test test-long test-s3 check docs protos protos-baseline deploy-files bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,14 +88,23 @@ protos: $(STAMP) ## renew the generated code from protos/
 protos-baseline: ## accept today's protos/ as what the next change must not break
 	@tools/buf.sh --baseline
 
+deploy-files: $(STAMP) ## renew what deploy/ takes over: rules, boards, the locks of the images
+	@$(RUN) tools/deploy.py
+	@$(RUN) tools/image_locks.py
+
 bench: $(STAMP) ## run the benchmarks
 	@$(RUN) -m benchmarks $(ARGS)
 
-check: $(STAMP) ## lint, types, import rules, generated code and locks
-	@tools/check.sh $(BIN)
+check: $(STAMP) $(DEPLOY)/.ready ## lint, types, import rules, generated code, locks, manifests and images
+	@tools/check.sh $(BIN) $(DEPLOY)/bin
+
+$(DEPLOY)/.ready: deploy.lock
+	@PYTHON="$(PYTHON)" VENV="$(DEPLOY)" tools/venv.sh
+	@$(DEPLOY)/bin/python -m pip --disable-pip-version-check -qq install $(PIP_LOCKED) -r deploy.lock
+	@touch $@
 
 lock: ## renew the locks to the newest versions allowed
 	@PYTHON="$(PYTHON)" tools/lock.sh $(DISTRIBUTIONS)
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) $(SWIFT) .venv-protos tools/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(SWIFT) $(DEPLOY) .venv-protos tools/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

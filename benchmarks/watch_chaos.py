@@ -16,7 +16,7 @@ import signal
 import socket
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,18 +78,28 @@ async def watch_through_kills(server: DevServerProcess, jobs: int, every: float,
         killing.cancel()
         seconds = time.perf_counter() - begun
     gaps = [at - max(kill for kill in kills if kill <= at - lost) for at, lost in resumes]
-    faults = [fault async for fault in _faults(server, dict(stories))]
+    faults = [fault async for fault in faults_of(server.endpoints["redis"], stories)]
     return Chaos(len(kills), seconds, gaps, [story for _, story in stories], faults)
 
 
 async def _job(targets: Sequence[str], token: str, number: int) -> tuple[str, Story]:
     async with AsyncClient(targets=targets, token=token) as client:
         upload = await client.upload(f"POISON:nap\n{number}".encode(), display_name=f"{number}.bin")
-        async with aclosing(client.watch(upload.upload_id)) as events:
-            told = [event async for event in events if not event.HasField("progress")]
+        return upload.upload_id, await story(client, upload.upload_id)
+
+
+async def story(client: AsyncClient, upload_id: str, begun: Callable[[], None] = lambda: None) -> Story:
+    """Watch it to its end; calls `begun` once the watch stands."""
+    told: list[UploadEvent] = []
+    async with aclosing(client.watch(upload_id)) as events:
+        async for event in events:
+            if not told:
+                begun()
+            if not told or not event.HasField("progress"):
+                told.append(event)
     snapshots = [event for event in told if event.HasField("snapshot")]
     changes = [(event.sequence, event.state_changed.state) for event in told if event.HasField("state_changed")]
-    return upload.upload_id, Story(len(snapshots), _first(told).sequence, changes)
+    return Story(len(snapshots), _first(told).sequence, changes)
 
 
 def _first(told: Sequence[UploadEvent]) -> UploadEvent:
@@ -133,20 +143,21 @@ def _resumes() -> Iterator[list[tuple[float, float]]]:
         logger.setLevel(level)
 
 
-async def _faults(server: DevServerProcess, stories: dict[str, Story]) -> AsyncIterator[str]:
-    ledger = await connect(LedgerSettings(ledger_url=server.endpoints["redis"]))
+async def faults_of(redis_url: str, stories: Iterable[tuple[str, Story]]) -> AsyncIterator[str]:
+    """Where the story of an upload is not the ledger's."""
+    ledger = await connect(LedgerSettings(ledger_url=redis_url))
     try:
-        for upload_id, story in stories.items():
+        for upload_id, told in stories:
             entries = (await ledger.history(UploadId(upload_id))).entries
             truth = [
                 (entry.sequence, STATES[entry.state])
                 for _, entry in entries
-                if isinstance(entry, StateChanged) and entry.sequence > story.first
+                if isinstance(entry, StateChanged) and entry.sequence > told.first
             ]
-            if story.changes != truth:
-                yield f"{upload_id}: told {story.changes} behind {story.first}, the ledger has {truth}"
-            if story.snapshots != 1 or story.ends != 1:
-                yield f"{upload_id}: {story.snapshots} snapshots, {story.ends} ends"
+            if told.changes != truth:
+                yield f"{upload_id}: told {told.changes} behind {told.first}, the ledger has {truth}"
+            if told.snapshots != 1 or told.ends != 1:
+                yield f"{upload_id}: {told.snapshots} snapshots, {told.ends} ends"
     finally:
         await ledger.close()
 

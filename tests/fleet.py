@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -55,11 +56,11 @@ class Fleet:
         settings: Mapping[str, str] | None = None,
         command: Callable[[str], Sequence[str]] = product,
     ) -> None:
-        """Begins to run; `wait` tells when all do. `settings` are variables of every process."""
+        """Begins to run; `wait` tells when all do. `settings` are variables of every process that is started."""
         self.folder = folder
         self.fallen: list[str] = []
         """Roles of those that `mend` replaced."""
-        self._settings, self._command = dict(settings or {}), command
+        self.settings, self._command = dict(settings or {}), command
         self._port = free_port()
         self._redis: subprocess.Popen[bytes] | None = None
         (folder / "redis").mkdir()
@@ -82,6 +83,10 @@ class Fleet:
     def workers(self) -> list[Member]:
         """As they are now."""
         return [member for member in self.members if member.role == WORKER]
+
+    def free_address(self) -> str:
+        """For one more member."""
+        return f"127.0.0.1:{free_port()}"
 
     def token(self, tenant: str) -> str:
         """With every right."""
@@ -122,6 +127,19 @@ class Fleet:
         place = self.members.index(member)
         self.members[place] = self._start(member.role, member.address)
         wait_until(lambda: _listens(member.address), 60, f"a new {member.role}")
+
+    def join(self, role: str, address: str) -> None:
+        """One more, once it listens."""
+        self.members.append(self._start(role, address))
+        wait_until(lambda: _listens(address), 60, f"a new {role}")
+
+    def leave(self, member: Member) -> float:
+        """SIGTERM, and nobody takes its place; the seconds that it took to end."""
+        begun = time.monotonic()
+        member.process.terminate()
+        assert member.process.wait(120) == 0, f"{member.role} {member.address} did not end well"
+        self.members.remove(member)
+        return time.monotonic() - begun
 
     def mend(self) -> None:
         """Whoever has ended is started again, at the same address."""
@@ -180,7 +198,7 @@ class Fleet:
             "MEDIAFLEET_GATEWAY_ADDRESS": address,
             "MEDIAFLEET_TOKEN_KEY": KEY,
             "MEDIAFLEET_SCRATCH_DIR": str(self.folder / "scratch"),
-            **self._settings,
+            **self.settings,
         }
         with (self.folder / f"{role}-{address}.log").open("ab") as log:
             return Member(role, subprocess.Popen(self._command(role), env=told, stdout=log, stderr=log), address)

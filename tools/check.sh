@@ -1,8 +1,9 @@
 #!/bin/sh
-# Every check that needs no running system: tools/check.sh VENV_BIN. Runs all of them, then fails if one did.
+# Every check that needs no running system: tools/check.sh VENV_BIN DEPLOY_BIN. Runs all of them, then fails if one did.
 set -u
 
 bin=$1
+deploy=$2
 failed=
 
 check() {
@@ -27,6 +28,10 @@ check "imports" "$bin/lint-imports"
 check "locks" tools/check_locks.sh
 check "locked dependencies" "$bin/python" tools/check_lock_fresh.py
 check "configuration reference" "$bin/python" tools/configuration.py --check
+check "image locks" "$bin/python" tools/image_locks.py --check
+check "rules and boards" "$bin/python" tools/deploy.py --check
+check "manifests" "$deploy/python" tools/manifests.py
+check "images" "$deploy/hadolint" deploy/images/gateway.Dockerfile deploy/images/workers.Dockerfile
 check "generated code" tools/protos.sh --check
 check "contract" tools/buf.sh
 check "prometheus rules and metrics" tools/check_prometheus.sh "$bin"

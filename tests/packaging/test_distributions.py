@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import zipfile
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.distributions import DISTRIBUTIONS, IMPORT_ALL, ROOT, Distribution, closure, link, unpack
+from tests.packaging.distributions import DISTRIBUTIONS, IMPORT_ALL, ROOT, Distribution, link, unpack
+from tools.image_locks import closure, cut
 
 each = pytest.mark.parametrize("distribution", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS.keys())
 
@@ -54,9 +54,8 @@ def test_imports_stay_within_the_declared_dependencies(
 def test_installs_alone(distribution: Distribution, wheels: dict[str, Path], tmp_path: Path) -> None:
     """A fresh environment with the locked dependencies of this distribution, installed as an image does it."""
     needed = closure(distribution.name)
-    entries = re.split(r"^(?=\S)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE)
     lock = tmp_path / "requirements.lock"
-    lock.write_text("".join(entry for entry in entries if entry.split("==")[0] in needed))
+    lock.write_text(cut((ROOT / "requirements.lock").read_text(), needed))
     environment = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     python = str(environment / "bin" / "python")

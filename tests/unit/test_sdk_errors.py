@@ -74,24 +74,24 @@ def test_a_call_that_an_ending_gateway_has_not_begun_may_be_made_again() -> None
     [
         (
             (
-                "failed to connect to all addresses; last error: UNKNOWN: ipv6:%5B::1%5D:80: "
+                "connections to all backends failing; last error: UNKNOWN: ipv6:%5B::1%5D:80: "
                 "Failed to connect to remote host: Connection refused"
             ),
             "no gateway answers at [::1]:80 (connection refused)",
         ),
         (
             (
-                "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:80: Tls handshake failed "
+                "connections to all backends failing; last error: UNKNOWN: ipv4:10.0.0.1:80: Tls handshake failed "
                 "(TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1:SSL routines:CERTIFICATE_VERIFY_FAILED: self signed: OK"
             ),
             "the TLS certificate of 10.0.0.1:80 is not trusted",
         ),
         (
-            "failed to connect to all addresses; last error: UNAVAILABLE: ipv4:10.0.0.1:80: Socket closed",
+            "connections to all backends failing; last error: UNAVAILABLE: ipv4:10.0.0.1:80: Socket closed",
             "10.0.0.1:80 closes connections at once; if it expects TLS, name it with https://",
         ),
         (
-            "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.1:80: something new",
+            "connections to all backends failing; last error: UNKNOWN: ipv4:10.0.0.1:80: something new",
             "no gateway answers at 10.0.0.1:80 (something new)",
         ),
         ("errors resolving a.b:80: [field:x error:y]", "the host of a.b:80 is not known"),

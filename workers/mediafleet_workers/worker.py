@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import structlog
 from dramatiq import Worker
 
+from mediafleet_core.telemetry.health import Health
 from mediafleet_core.telemetry.metrics import Address, serve
 from mediafleet_workers.housekeeping import Housekeeping
 from mediafleet_workers.jobs.runner import JobRunner
@@ -47,6 +48,7 @@ class WorkerProcess:
         self._stopping = asyncio.Event()
         self._keeping: list[asyncio.Task[None]] = []
         self._listening = False
+        self._health = Health()
         self.metrics_address: Address | None = None
 
     @property
@@ -59,7 +61,7 @@ class WorkerProcess:
         if self._bells is not None:
             async with self._scratch.job_folder() as folder:
                 await self._sandbox.start(folder, strict=self._settings.environment == "production")
-        page = serve(self._settings.metrics_address, "worker")
+        page = serve(self._settings.metrics_address, "worker", self._health)
         self._resources.push_async_callback(asyncio.to_thread, page.close)
         self.metrics_address = page.address
         self._keeping = [
@@ -72,10 +74,12 @@ class WorkerProcess:
         _log.info(
             "ready", kinds=self._settings.worker_kinds, slots=self._settings.worker_slots, metrics=str(page.address)
         )
+        self._health.ready = True
 
     async def drain(self) -> None:
         """Claim nothing more; let jobs go on for the grace, then give the rest back without counting an attempt."""
         _log.info("draining")
+        self._health.ready = False
         self._slots.close()
         grace = self._settings.worker_grace.total_seconds()
         stopped = asyncio.create_task(self._stop_listening(grace + _LAST_STEPS))

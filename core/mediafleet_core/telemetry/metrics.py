@@ -12,6 +12,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import Gauge, disable_created_metrics, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
+from mediafleet_core.telemetry.health import Health, beside
+
 # A `_created` series for each counter would double the page and tell what a reset tells already.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -57,12 +59,13 @@ class _Handler(WSGIRequestHandler):
 class MetricsPage:
     """The page over HTTP, in a thread of its own, until `close`."""
 
-    def __init__(self, where: Address) -> None:
-        """Listens at once; raises OSError when it cannot."""
+    def __init__(self, where: Address, health: Health | None = None) -> None:
+        """Listens at once; raises OSError when it cannot. With `health` the page answers probes, too."""
         # As prometheus_client.start_http_server, which takes half a second to stop.
         family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
         kind = type("Server", (ThreadingWSGIServer,), {"address_family": family})
-        self._server: WSGIServer = make_server(where.host, where.port, make_wsgi_app(), kind, handler_class=_Handler)
+        app = make_wsgi_app() if health is None else beside(make_wsgi_app(), health)
+        self._server: WSGIServer = make_server(where.host, where.port, app, kind, handler_class=_Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(_POLL,), daemon=True, name="metrics")
         self._thread.start()
         self.address = Address(where.host, self._server.server_port)
@@ -74,7 +77,7 @@ class MetricsPage:
         self._thread.join()
 
 
-def serve(where: str, component: str) -> MetricsPage:
-    """Serve this process's metrics at `where` (host:port), with `build_info` for `component`."""
+def serve(where: str, component: str, health: Health | None = None) -> MetricsPage:
+    """Serve this process's metrics at `where` (host:port), `build_info` of `component` among them, and its probes."""
     BUILD_INFO.labels(version("mediafleet-core"), component).set(1)
-    return MetricsPage(address(where))
+    return MetricsPage(address(where), health)

@@ -136,8 +136,14 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
             fleet=FleetService(ledger, queue, Explaining(ledger, store)),
             health=health_service,
         )
-        shared_port = settings.gateway.gateway_parent is not None
-        server = make_server(servicers, _verifier(settings.gateway), admission, drain, shared_port=shared_port)
+        server = make_server(
+            servicers,
+            _verifier(settings.gateway),
+            admission,
+            drain,
+            connection_age=settings.gateway.connection_age,
+            shared_port=settings.gateway.gateway_parent is not None,
+        )
         return Gateway(settings.gateway, server, health_service, watching, drain, resources.pop_all())
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import grpc
 import structlog
+from grpc_health.v1.health import OVERALL_HEALTH
 from grpc_health.v1.health import aio as health
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
@@ -21,6 +22,9 @@ from mediafleet_gateway.server import SERVICES
 from mediafleet_gateway.settings import GatewaySettings
 
 _log = structlog.get_logger(__name__)
+
+LIVENESS = "liveness"
+"""The health service that tells whether this process still answers; it drains, too, while it does."""
 
 _LAG_INTERVAL = 0.25
 
@@ -58,7 +62,7 @@ class Gateway:
         await self._server.start()
         lag = asyncio.create_task(_measure_lag())
         self._resources.callback(lag.cancel)
-        for service in SERVICES:
+        for service in (LIVENESS, *SERVICES):
             await self._health.set(service, HealthCheckResponse.SERVING)
         metrics.DRAINING.set(0)
         _log.info("gateway_started", address=str(self.address), metrics=str(self.metrics_address))
@@ -67,7 +71,8 @@ class Gateway:
         """Say NOT_SERVING, then end every watch and let writers suspend; calls with one answer go on."""
         metrics.DRAINING.set(1)
         _log.info("gateway_draining")
-        await self._health.enter_graceful_shutdown()
+        for service in (OVERALL_HEALTH, *SERVICES):
+            await self._health.set(service, HealthCheckResponse.NOT_SERVING)
         self._drain.begin()
 
     async def stop(self, grace: timedelta | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import grpc
@@ -83,9 +84,15 @@ class Servicers(NamedTuple):
 
 
 def make_server(
-    servicers: Servicers, verifier: TokenVerifier, admission: Admission, drain: Drain, *, shared_port: bool = False
+    servicers: Servicers,
+    verifier: TokenVerifier,
+    admission: Admission,
+    drain: Drain,
+    *,
+    connection_age: timedelta,
+    shared_port: bool = False,
 ) -> grpc.aio.Server:
-    """A server that is not bound yet."""
+    """A server that is not bound yet; after `connection_age` a connection takes no new calls, and its streams go on."""
     methods = methods_of([*SERVICES, reflection.SERVICE_NAME])
     # The outermost first.
     interceptors = (
@@ -96,7 +103,11 @@ def make_server(
         Draining(methods, drain),
     )
     # A second process on the same port is a mistake and must fail to bind, unless it was asked for.
-    options = (*_OPTIONS, ("grpc.so_reuseport", int(shared_port)))
+    options = (
+        *_OPTIONS,
+        ("grpc.so_reuseport", int(shared_port)),
+        ("grpc.max_connection_age_ms", round(connection_age.total_seconds() * 1000)),
+    )
     server = grpc.aio.server(interceptors=interceptors, options=options)
     uploads_pb2_grpc.add_UploadServiceServicer_to_server(servicers.uploads, server)
     server.add_registered_method_handlers("mediafleet.v1.UploadService", _by_hand(servicers.uploads))

@@ -83,6 +83,11 @@ class GatewaySettings(SettingsPart):
     )
     environment: Literal["development", "production"] = Field("development", description="development or production.")
     drain_grace: timedelta = Field(timedelta(seconds=25), description="How long calls may go on after SIGTERM.")
+    connection_age: timedelta = Field(
+        timedelta(minutes=10),
+        ge=timedelta(seconds=1),
+        description="When a client is asked to connect anew, so that it finds gateways that came since; streams go on.",
+    )
     watch_heartbeat: timedelta = Field(timedelta(seconds=15), description="Time between two signs of life of a watch.")
 
     @property
