@@ -22,7 +22,7 @@ ONCE :=
 # Of `make test-s3`, likewise.
 OWN :=
 
-.PHONY: help setup run test test-long test-s3 check protos protos-baseline bench lock clean
+.PHONY: help setup run test test-long test-s3 check protos protos-baseline dashboards bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ protos: $(STAMP) ## renew the generated code from protos/
 
 protos-baseline: ## accept today's protos/ as what the next change must not break
 	@tools/buf.sh --baseline
+
+dashboards: $(STAMP) ## write deploy/grafana/*.json from the code
+	@$(RUN) -m deploy.grafana
 
 bench: $(STAMP) ## run the benchmarks
 	@$(RUN) -m benchmarks $(ARGS)

@@ -29,4 +29,5 @@ check "locked dependencies" "$bin/python" tools/check_lock_fresh.py
 check "generated code" tools/protos.sh --check
 check "contract" tools/buf.sh
 check "prometheus rules and metrics" tools/check_prometheus.sh "$bin"
+check "dashboards" "$bin/python" -m deploy.grafana --check
 exit "${failed:-0}"

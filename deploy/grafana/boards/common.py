@@ -1,0 +1,50 @@
+"""What several boards ask for. What counts as the service's fault is as in docs/alerts.md."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from deploy.grafana.promql import PROCESS, QUEUE, age, busiest, least, quantile, rate, series, share, total
+
+OURS: Final = 'grpc_service=~"mediafleet[.].+"'
+"""Calls of the product, not of health checks and reflection."""
+OUR_FAULT: Final = 'grpc_code=~"UNAVAILABLE|INTERNAL|UNKNOWN|DATA_LOSS|DEADLINE_EXCEEDED"'
+"""Codes that mean that the service failed, and not its caller; of streams, a deadline is the caller's affair."""
+AVAILABILITY: Final = 0.999
+"""Share of calls that may be expected to be answered: the objective."""
+WAIT_OBJECTIVE: Final = 0.99
+WAIT_SECONDS: Final = 60
+"""So large a share of jobs starts within so many seconds: the objective."""
+
+_HANDLED: Final = "grpc_server_handled_total"
+CALLS: Final = total(rate(_HANDLED, PROCESS, OURS))
+FAILED_CALLS: Final = (
+    "clamp_min("
+    + total(rate(_HANDLED, PROCESS, OURS, 'grpc_code=~"UNAVAILABLE|INTERNAL|UNKNOWN|DATA_LOSS"'))
+    + " + "
+    + total(rate(_HANDLED, PROCESS, OURS, 'grpc_type="unary"', 'grpc_code="DEADLINE_EXCEEDED"'))
+    + " + "
+    + total(rate("mediafleet_rejected_total", PROCESS, 'reason="STORAGE_DENIED"'))
+    + " - "
+    + total(rate("mediafleet_rejected_total", PROCESS, 'reason="DRAINING"'))
+    + ", 0)"
+)
+FAILED_CALL_SHARE: Final = share(FAILED_CALLS, CALLS)
+FAILED_CALL_STEPS: Final = (1 - AVAILABILITY, 14.4 * (1 - AVAILABILITY))
+"""From the one on the error budget shrinks; from the other on somebody is paged within minutes."""
+
+OLDEST: Final = age(least(series("mediafleet_queue_oldest_enqueued_timestamp_seconds", QUEUE), "queue"))
+"""Per queue: how long the first in line has been due."""
+
+SLOWEST_STEPS: Final = busiest(10, quantile(0.99, "mediafleet_ledger_operation_seconds", PROCESS, by=("operation",)))
+"""Of Redis, as the processes see it."""
+
+FAILED_WORK: Final = 'outcome=~"failed|timed_out"'
+FINISHED_WORK: Final = 'outcome=~"succeeded|failed|timed_out"'
+"""Attempts that ended a job; the others are tried again, given back or cancelled."""
+
+STORAGE_TROUBLE: Final = 'outcome=~"denied|throttled|timeout|network|server_error"'
+STORAGE_ERROR_SHARE: Final = share(
+    total(rate("mediafleet_storage_requests_total", PROCESS, STORAGE_TROUBLE)),
+    total(rate("mediafleet_storage_requests_total", PROCESS)),
+)
