@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from grafana_foundation_sdk.builders import common as common_builders
@@ -31,7 +32,7 @@ SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 Builder: TypeAlias = timeseries.Panel | stat.Panel | table.Panel | heatmap.Panel
 
-_BUILDERS: Final = {
+_BUILDERS: Final[Mapping[Shape, Callable[[], Builder]]] = {
     Shape.GRAPH: timeseries.Panel,
     Shape.STAT: stat.Panel,
     Shape.TABLE: table.Panel,
@@ -41,7 +42,7 @@ _BUILDERS: Final = {
 
 def panel_of(panel: Panel, number: int, place: Place, titles: dict[str, str]) -> Builder:
     """The builder of a panel; `titles` are those of the boards, by uid."""
-    builder: Builder = _BUILDERS[panel.shape]()
+    builder = _BUILDERS[panel.shape]()
     builder.id(number).title(panel.title).datasource(SOURCE)
     builder.description(f"{panel.means}\n\n**What to do:** {panel.do}")
     builder.grid_pos(GridPos(h=place.height, w=place.width, x=place.x, y=place.y))

@@ -58,7 +58,7 @@ FULL: Final = Row(
         Panel(
             title="Time since the last reconciliation",
             means="When the counters were last compared with a listing of the bucket.",
-            do="Over a day: the listing fails. See the housekeeper's log; `mediafleet usage --bucket --refresh` tries again.",
+            do="Over a day: the listing fails. See the log; `mediafleet usage --bucket --refresh` tries again.",
             unit=Unit.SECONDS,
             steps=rising(26 * 3600, 50 * 3600),
             queries=[Query(f"max({age(series('mediafleet_reconcile_last_success_timestamp_seconds', FLEET))})", "age")],
