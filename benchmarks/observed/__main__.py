@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from benchmarks.observed.answers import Answered, of_boards, of_rules, table
-from benchmarks.observed.fleet import FLAGS, JOBS, settings
+from benchmarks.observed.fleet import FLAGS, JOBS, limit_memory, settings
 from benchmarks.observed.load import People, files
 from benchmarks.observed.rules import FOLDER
 from deploy.grafana.drawing.boards import committed
@@ -49,11 +49,11 @@ async def _observe(seconds: float, folder: Path, pictures: Path | None) -> list[
             dev_server(folder / "data", *FLAGS, environment=settings(receiver.url)) as server,
             prometheus(folder / "prometheus", scrapes(server.endpoints, JOBS), sorted(FOLDER.glob("*.yaml"))) as asked,
         ):
-            start = time.time()
+            limit_memory(server.endpoints["redis"])
             people = People(server.endpoints, files(folder))
+            start = time.time()
             await people.live(seconds)
-            end = time.time()
-            shown = Range(start, end, max(1.0, seconds / 240), RATE_INTERVAL)
+            shown = Range(start, start + seconds, max(1.0, seconds / 240), RATE_INTERVAL)
             click.echo(f"callers met {dict(people.met)}")
             return await asyncio.to_thread(_look, asked, shown, pictures)
 

@@ -38,7 +38,10 @@ def of_rules(prometheus: Prometheus, shown: Range) -> Iterator[Answered]:
             yield _asked("recording", rule.name, rule.expr, prometheus, shown)
             continue
         for part in parts(rule.expr):
-            yield _asked("alert, part", rule.name, part, prometheus, shown)
+            answered = _asked("alert, part", rule.name, part, prometheus, shown)
+            if part.startswith("absent(") and answered.trouble:
+                answered = answered._replace(result="nothing is absent", trouble=False)
+            yield answered
         yield _whole(rule.name, rule.expr, prometheus, shown)
 
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+import redis
+
 from tests.receivers import SECRET
 
 FLAGS: Final = ("--gateways", "2", "--workers", "2", "--storage", "s3")
@@ -16,6 +18,12 @@ JOBS: Final[Mapping[str, str]] = {
 }
 SMALL_TENANT: Final = "other"
 """The dev server's second tenant, whose quota is soon exhausted."""
+
+
+def limit_memory(redis_url: str) -> None:
+    """As in production, so that the share of it that is used is a figure."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("maxmemory", "256mb")
 
 
 def settings(webhook_url: str) -> dict[str, str]:

@@ -64,6 +64,10 @@ def panel_of(panel: Panel, number: int, place: Place, titles: dict[str, str]) ->
     return builder
 
 
+_LABELS: Final = {"alertname": "Alert"} | {
+    name: name.capitalize() for name in ("component", "job", "kind", "queue", "severity", "version")
+}
+"""How tables call the labels of their rows."""
 _FORMATS: Final = {Shape.TABLE: PromQueryFormat.TABLE, Shape.HEATMAP: PromQueryFormat.HEATMAP}
 
 
@@ -85,7 +89,7 @@ def _shape(builder: Builder, panel: Panel) -> None:
 
 
 def _graph(builder: timeseries.Panel, panel: Panel) -> None:
-    builder.line_width(1).fill_opacity(30 if panel.stacked else 8).show_points(common.VisibilityMode.NEVER)
+    builder.line_width(1).fill_opacity(30 if panel.stacked else 5).show_points(common.VisibilityMode.NEVER)
     builder.color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
     legend = common_builders.VizLegendOptions().display_mode(common.LegendDisplayMode.LIST)
     builder.legend(legend.placement(common.LegendPlacement.BOTTOM).show_legend(True).calcs(["lastNotNull"]))
@@ -103,7 +107,7 @@ def _table(builder: table.Panel, panel: Panel) -> None:
     names = {
         "Value" if alone else f"Value #{chr(ord('A') + number)}": query.legend
         for number, query in enumerate(panel.queries)
-    }
+    } | _LABELS
     if not alone:
         builder.with_transformation(DataTransformerConfig(id_val="merge", options={}))
     builder.with_transformation(

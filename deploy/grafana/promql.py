@@ -67,6 +67,11 @@ def share_or_all(part: str, whole: str) -> str:
     return f"({part} / ({whole} > 0)) or vector(1)"
 
 
+def or_none(vector: str, label: str) -> str:
+    """What is above zero; a series that is called `none` while nothing is."""
+    return f'({vector} > 0) or on () label_replace(vector(0), "{label}", "none", "", "")'
+
+
 def busiest(count: int, vector: str) -> str:
     """The largest few, and nothing that is zero."""
     return f"topk({count}, {vector} > 0)"

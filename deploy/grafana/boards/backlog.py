@@ -52,7 +52,7 @@ BACKLOG: Final = Row(
             ],
             width=4,
             height=5,
-            runbooks=("QueueWaitBurnFast",),
+            runbooks=("QueueWaitBurnFast", "QueueWaitBurnSlow"),
         ),
         Panel(
             title="Waiting",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.promql import PROCESS, QUEUE, age, busiest, least, quantile, rate, series, share, total
+from deploy.grafana.promql import FLEET, PROCESS, QUEUE, busiest, least, most, quantile, rate, series, share, total
 
 OURS: Final = 'grpc_service=~"mediafleet[.].+"'
 """Calls of the product, not of health checks and reflection."""
@@ -33,10 +33,16 @@ FAILED_CALL_SHARE: Final = share(FAILED_CALLS, CALLS)
 FAILED_CALL_STEPS: Final = (1 - AVAILABILITY, 14.4 * (1 - AVAILABILITY))
 """From the one on the error budget shrinks; from the other on somebody is paged within minutes."""
 
-OLDEST: Final = age(least(series("mediafleet_queue_oldest_enqueued_timestamp_seconds", QUEUE), "queue"))
-"""Per queue: how long the first in line has been due."""
+_READ_AT: Final = most(
+    series("mediafleet_queue_exporter_last_success_timestamp_seconds", FLEET), "cluster", "namespace"
+)
+_DUE_SINCE: Final = least(
+    series("mediafleet_queue_oldest_enqueued_timestamp_seconds", QUEUE), "cluster", "namespace", "queue"
+)
+OLDEST: Final = most(f"clamp_min({_READ_AT} - on (cluster, namespace) group_right () {_DUE_SINCE}, 0)", "queue")
+"""Per queue: how long the first in line had been due when the figures were read."""
 
-SLOWEST_STEPS: Final = busiest(10, quantile(0.99, "mediafleet_ledger_operation_seconds", PROCESS, by=("operation",)))
+SLOWEST_STEPS: Final = busiest(6, quantile(0.99, "mediafleet_ledger_operation_seconds", PROCESS, by=("operation",)))
 """Of Redis, as the processes see it."""
 
 FAILED_WORK: Final = 'outcome=~"failed|timed_out"'

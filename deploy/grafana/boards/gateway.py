@@ -7,7 +7,7 @@ from typing import Final
 from deploy.grafana.boards.common import FAILED_CALL_SHARE, FAILED_CALL_STEPS, OUR_FAULT, OURS, SLOWEST_STEPS
 from deploy.grafana.boards.processes import process_row
 from deploy.grafana.model import Board, Colour, Panel, Query, Row, Shape, Unit, none_is_good, rising
-from deploy.grafana.promql import PROCESS, busiest, quantile, rate, series, total
+from deploy.grafana.promql import PROCESS, busiest, or_none, quantile, rate, series, total
 
 _HANDLED: Final = "grpc_server_handled_total"
 _HANDLING: Final = "grpc_server_handling_seconds"
@@ -82,12 +82,15 @@ _CALLS: Final = Row(
         ),
         Panel(
             title="Failed calls by method",
-            means="The ten methods with the most failed calls per second.",
+            means="Methods with calls that failed, per second.",
             do="All methods: Redis. Only writes, finishes and downloads: storage. One method: a bug in it.",
             unit=Unit.CALLS_PER_SECOND,
             steps=none_is_good(Colour.WARNING),
             queries=[
-                Query(f"topk(10, {total(rate(_HANDLED, PROCESS, OURS, OUR_FAULT), 'grpc_method')})", "{{grpc_method}}")
+                Query(
+                    or_none(total(rate(_HANDLED, PROCESS, OURS, OUR_FAULT), "grpc_method"), "grpc_method"),
+                    "{{grpc_method}}",
+                )
             ],
             runbooks=("AvailabilityBurnFast",),
         ),

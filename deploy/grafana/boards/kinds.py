@@ -17,7 +17,7 @@ from deploy.grafana.model import (
     none_is_good,
     rising,
 )
-from deploy.grafana.promql import KIND, PROCESS, mean, quantile, rate, series, share, total
+from deploy.grafana.promql import KIND, PROCESS, mean, or_none, quantile, rate, series, share, total
 
 _FINISHED: Final = "mediafleet_jobs_finished_total"
 _STAGE: Final = "mediafleet_job_duration_seconds"
@@ -81,10 +81,10 @@ _ENDS: Final = Row(
         ),
         Panel(
             title="Failures, by code",
-            means="Attempts that failed, by the code that the upload's record has; the ten most frequent.",
+            means="Attempts that failed, by the code that the upload's record has.",
             do="CORRUPT_MEDIA and the like are the file's own. STORAGE_*, TIMED_OUT, OUT_OF_MEMORY, INTERNAL are ours.",
             unit=Unit.PER_SECOND,
-            queries=[Query(f"topk(10, {total(rate('mediafleet_job_failures_total', KIND), 'code')})", "{{code}}")],
+            queries=[Query(or_none(total(rate("mediafleet_job_failures_total", KIND), "code"), "code"), "{{code}}")],
             width=12,
             runbooks=("JobFailureRatio",),
         ),

@@ -17,7 +17,7 @@ from deploy.grafana.model import (
     none_is_good,
     rising,
 )
-from deploy.grafana.promql import FLEET, PROCESS, busiest, quantile, rate, series, total
+from deploy.grafana.promql import FLEET, PROCESS, busiest, or_none, quantile, rate, series, total
 
 _REQUESTS: Final = "mediafleet_storage_requests_total"
 _DURATION: Final = "mediafleet_storage_request_duration_seconds"
@@ -94,12 +94,14 @@ _ANSWERS: Final = Row(
         ),
         Panel(
             title="Trouble, by operation",
-            means="The ten operations with the most trouble per second.",
+            means="Operations that did not end well, per second.",
             do="Only writes denied: a read-only token. Only list: a token without that right.",
             unit=Unit.PER_SECOND,
             steps=none_is_good(Colour.WARNING),
             queries=[
-                Query(f"topk(10, {total(rate(_REQUESTS, PROCESS, STORAGE_TROUBLE), 'operation')})", "{{operation}}")
+                Query(
+                    or_none(total(rate(_REQUESTS, PROCESS, STORAGE_TROUBLE), "operation"), "operation"), "{{operation}}"
+                )
             ],
             runbooks=("StorageErrors",),
         ),

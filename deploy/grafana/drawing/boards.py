@@ -37,6 +37,8 @@ class Drawable(NamedTuple):
     """Grafana's fieldConfig.defaults."""
     overrides: Mapping[str, Mapping[str, Any]]
     """Properties by the name of a column."""
+    names: Mapping[str, str]
+    """What columns are called instead."""
 
 
 class DrawableBoard(NamedTuple):
@@ -80,5 +82,10 @@ def _drawable(panel: Mapping[str, Any]) -> Drawable:
         overrides={
             each["matcher"]["options"]: {one["id"]: one["value"] for one in each["properties"]}
             for each in config.get("overrides", [])
+        },
+        names={
+            name: shown
+            for each in panel.get("transformations", [])
+            for name, shown in each["options"].get("renameByName", {}).items()
         },
     )

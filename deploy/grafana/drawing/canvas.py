@@ -36,7 +36,6 @@ SERIES: Final = (
     "#447ebc",
 )
 _SCALE: Final = 2
-_PALETTE: Final = 160
 Point = tuple[float, float]
 
 
@@ -97,7 +96,7 @@ class Canvas:
         """As a PNG of few colours."""
         size = self._image.width // _SCALE, self._image.height // _SCALE
         small = self._image.resize(size, Image.Resampling.LANCZOS)
-        small.quantize(_PALETTE, dither=Image.Dither.NONE).save(path, optimize=True)
+        small.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def mixed(low: str, high: str, share: float) -> str:

@@ -29,6 +29,8 @@ class Frame(NamedTuple):
     answers: Sequence[Answer]
     start: float
     end: float
+    step: float
+    """Seconds between two points of a series."""
 
     @property
     def series(self) -> list[tuple[str, Series]]:

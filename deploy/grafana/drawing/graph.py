@@ -30,7 +30,8 @@ def draw(frame: Frame) -> None:
     named = [each for each in frame.series if not math.isnan(each[1].last)] or frame.series
     lines = _stacked(named) if stacked else [dict(series.points) for _, series in named]
     highest = max((value for line in lines for value in line.values() if math.isfinite(value)), default=0.0)
-    shown = [limit for limit in limits(frame.panel.field) if limit[0] <= highest * 1.5]
+    marked = limits(frame.panel.field)
+    shown = [limit for limit in marked if limit[0] <= highest * 1.5] if highest else marked
     highest = max([highest, *(value for value, _ in shown)]) or frame.panel.field.get("max", 1)
     marks = ticks(highest, frame.panel.field.get("unit"))
     labels = [told(mark, frame.panel.field) for mark in marks]
@@ -44,7 +45,8 @@ def draw(frame: Frame) -> None:
         frame.canvas.text((plot.left - 6, y), label, 11, COLOURS["weak"], "rm")
     time_axis(frame, plot)
     for number, line in enumerate(lines):
-        _line(frame, plot, line, top, SERIES[number % len(SERIES)], lines[number - 1] if stacked and number else None)
+        floor = lines[number - 1] if stacked and number else dict.fromkeys(line, 0.0)
+        _line(frame, plot, line, floor, top, SERIES[number % len(SERIES)])
     for value, colour in shown:
         frame.canvas.dashes((plot.left, plot.top + plot.height * (1 - value / top)), plot.width, colour)
     _legend(frame, rows, plot.top + plot.height + 22)
@@ -74,18 +76,18 @@ def _stacked(named: list[tuple[str, Series]]) -> list[dict[float, float]]:
 
 
 def _line(
-    frame: Frame, plot: Plot, line: dict[float, float], top: float, colour: str, below: dict[float, float] | None
+    frame: Frame, plot: Plot, line: dict[float, float], below: dict[float, float], top: float, colour: str
 ) -> None:
-    stacked = below is not None
+    opacity = 255 * frame.panel.field["custom"]["fillOpacity"] // 100
 
     def place(at: float, value: float) -> tuple[float, float]:
         height = min(max(value / top, 0.0), 1.05)
         return plot.left + plot.width * frame.across(at), plot.top + plot.height * (1 - height)
 
-    for run in _runs(line):
+    for run in _runs(line, 2.5 * frame.step):
         points = [place(at, value) for at, value in run]
-        floor = [place(at, below[at] if below else 0.0) for at, _ in reversed(run)]
-        frame.canvas.area([*points, *floor], colour, 70 if stacked else 26)
+        floor = [place(at, below[at]) for at, _ in reversed(run)]
+        frame.canvas.area([*points, *floor], colour, opacity)
         if len(points) > 1:
             frame.canvas.line(points, colour)
         elif points:
@@ -93,15 +95,17 @@ def _line(
             frame.canvas.line([(x - 1, y), (x + 1, y)], colour, 2)
 
 
-def _runs(line: dict[float, float]) -> list[list[tuple[float, float]]]:
-    """Without the gaps where there is no number."""
-    runs: list[list[tuple[float, float]]] = [[]]
+def _runs(line: dict[float, float], gap: float) -> list[list[tuple[float, float]]]:
+    """Apart where there is no number for so long."""
+    runs: list[list[tuple[float, float]]] = []
+    last = -math.inf
     for at, value in line.items():
         if math.isfinite(value):
+            if at - last > gap:
+                runs.append([])
             runs[-1].append((at, value))
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if run]
+            last = at
+    return runs
 
 
 def _legend_rows(frame: Frame, named: list[tuple[str, Series]]) -> list[list[tuple[str, str, float]]]:

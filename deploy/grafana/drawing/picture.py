@@ -49,7 +49,7 @@ def draw(board: DrawableBoard, prometheus: Prometheus, shown: Range, path: Path)
         canvas.text((x + 10, y + _TITLE / 2 + 1), canvas.fitted(panel.title, size[0] - 20, 13), 13, anchor="lm")
         answers = asked(board, panel, prometheus, shown)
         inner = size[0] - 20, size[1] - _TITLE - 8
-        frame = Frame(canvas, x + 10, y + _TITLE, *inner, panel, answers, shown.start, shown.end)
+        frame = Frame(canvas, x + 10, y + _TITLE, *inner, panel, answers, shown.start, shown.end, shown.step)
         if any(answer.series for answer in answers):
             _SHAPES[panel.kind](frame)
         else:

@@ -24,7 +24,7 @@ def draw(frame: Frame) -> None:
     names = [*labels, *columns]
     wide = frame.width / max(1, len(names) + 0.6 * len(labels))
     widths = [wide * 1.6 if name in labels else wide for name in names]
-    _cells(frame, 0, [(name.capitalize() if name in labels else name, COLOURS["blue"]) for name in names], widths)
+    _cells(frame, 0, [(frame.panel.names.get(name, name), COLOURS["blue"]) for name in names], widths)
     fitting = int(frame.height // _LINE) - 1
     for number, (row, values) in enumerate(sorted(rows.items())[:fitting], 1):
         y = frame.y + _LINE * number

@@ -56,6 +56,8 @@ def limits(field: Mapping[str, Any]) -> list[tuple[float, str]]:
 def ticks(top: float, unit: object, count: int = 4) -> list[float]:
     """Round values from 0 to the first beyond `top`."""
     base = 1.0
+    if unit == Unit.SECONDS:
+        base = next((size for size, _ in _TIMES[:3] if top >= 2 * size), 1.0)
     if unit in {Unit.BYTES, Unit.BYTES_PER_SECOND} and top >= 1024:
         base = 1024.0 ** int(math.log(top, 1024))
     raw = top / base / count
