@@ -24,7 +24,10 @@ CALLERS: Final = 6
 SETTINGS: Final = {
     "PYTHONPATH": str(Path(__file__).parents[2]),
     "MEDIAFLEET_WORKER_PLUGINS": "tests.poison",
+    # Divided as the rules are: the pace of the figures, and how long a leader may be silent.
     "MEDIAFLEET_FIGURES_INTERVAL": "PT0.5S",
+    "MEDIAFLEET_HOUSEKEEPING_INTERVAL": "PT0.2S",
+    "MEDIAFLEET_HOUSEKEEPING_LEASE": "PT1S",
     "MEDIAFLEET_JOB_TIME": "PT5S",
     "MEDIAFLEET_RETRY_FIRST": "PT0.1S",
     "MEDIAFLEET_RETRY_MOST": "PT0.5S",
