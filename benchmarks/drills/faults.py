@@ -8,8 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import NamedTuple
 
+import grpc
+
 from benchmarks.drills.fleet import Fleet
-from mediafleet import AsyncClient, MediafleetError
+from benchmarks.watch_clients import OPTIONS, SERVICE
+from mediafleet import MediafleetError
+from mediafleet.v1 import uploads_pb2 as pb
 
 
 class Drill(NamedTuple):
@@ -59,8 +63,7 @@ async def _filled(fleet: Fleet, stack: AsyncExitStack) -> None:
                 await client.upload(f"POISON:rest:4\n{number} {time.monotonic()}".encode(), display_name="a.jpg")
             await asyncio.sleep(0.5)
 
-    senders = [asyncio.create_task(send(number)) for number in range(4)]
-    stack.callback(lambda: [sender.cancel() for sender in senders])
+    _keep(stack, [asyncio.create_task(send(number)) for number in range(4)])
 
 
 async def _poison(fleet: Fleet, stack: AsyncExitStack) -> None:
@@ -80,16 +83,53 @@ async def _send_poison(fleet: Fleet, count: int) -> None:
         await asyncio.gather(*(client.wait(upload.upload_id, timeout=90) for upload in uploads))
 
 
-async def _slow_watchers(fleet: Fleet, stack: AsyncExitStack) -> None:
-    """Watchers of everything that take a message in every so often."""
+async def _watch(fleet: Fleet, stack: AsyncExitStack) -> None:
+    """Ten who read what comes."""
     client = await stack.enter_async_context(fleet.client())
 
-    async def watch(client: AsyncClient) -> None:
+    async def read() -> None:
         async for _ in client.watch_many():
+            pass
+
+    _keep(stack, [asyncio.create_task(read()) for _ in range(10)])
+
+
+async def _slow_watcher(fleet: Fleet, stack: AsyncExitStack) -> None:
+    """Beside others, one that takes in a message a second, with as little in between as gRPC allows."""
+    await _watch(fleet, stack)
+    endpoints = fleet.server.endpoints
+    channel = await stack.enter_async_context(grpc.aio.insecure_channel(endpoints["gateways"][0], options=OPTIONS))
+
+    async def read() -> None:
+        call = channel.unary_stream(SERVICE + "WatchUploads")(
+            pb.WatchUploadsRequest().SerializeToString(),
+            metadata=(("authorization", f"Bearer {endpoints['token']}"),),
+        )
+        while await call.read():
             await asyncio.sleep(1)
 
-    watchers = [asyncio.create_task(watch(client)) for _ in range(8)]
-    stack.callback(lambda: [watcher.cancel() for watcher in watchers])
+    _keep(stack, [asyncio.create_task(read())])
+
+
+async def _stutter(fleet: Fleet, stack: AsyncExitStack) -> None:
+    """Every gateway stands still for three of five seconds, as when its node has no CPU to give."""
+    await _watch(fleet, stack)
+    gateways = [pid for name, pid in fleet.server.pids.items() if name.startswith("gateway-")]
+
+    async def stutter() -> None:
+        while True:
+            for pid in gateways:
+                fleet.freeze(pid)
+            await asyncio.sleep(3)
+            fleet.thaw()
+            await asyncio.sleep(2)
+
+    _keep(stack, [asyncio.create_task(stutter())])
+
+
+def _keep(stack: AsyncExitStack, tasks: Sequence[asyncio.Task[None]]) -> None:
+    """To the end of the drill."""
+    stack.callback(lambda: [task.cancel() for task in tasks])
 
 
 DRILLS: Sequence[Drill] = (
@@ -154,9 +194,17 @@ DRILLS: Sequence[Drill] = (
         frozenset({"JobFailureRatio", "DeadLetters"}),
     ),
     Drill(
-        "slow watchers",
-        "eight watchers of everything that take in a message a second",
-        _slow_watchers,
+        "a slow watcher",
+        "beside ten others, one that takes in a message a second",
+        _slow_watcher,
+        frozenset(),
+        watched=60,
+    ),
+    Drill(
+        "gateways stutter",
+        "all gateways stand still for three of five seconds",
+        _stutter,
         frozenset({"WatchLag"}),
+        frozenset({"AvailabilityBurnFast", "AvailabilityBurnSlow"}),
     ),
 )
