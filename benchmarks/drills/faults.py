@@ -11,9 +11,10 @@ from typing import NamedTuple
 import grpc
 
 from benchmarks.drills.fleet import Fleet
-from benchmarks.watch_clients import OPTIONS, SERVICE
+from benchmarks.watch_clients import OPTIONS
 from mediafleet import MediafleetError
 from mediafleet.v1 import uploads_pb2 as pb
+from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 
 
 class Drill(NamedTuple):
@@ -101,11 +102,10 @@ async def _slow_watcher(fleet: Fleet, stack: AsyncExitStack) -> None:
     channel = await stack.enter_async_context(grpc.aio.insecure_channel(endpoints["gateways"][0], options=OPTIONS))
 
     async def read() -> None:
-        call = channel.unary_stream(SERVICE + "WatchUploads")(
-            pb.WatchUploadsRequest().SerializeToString(),
-            metadata=(("authorization", f"Bearer {endpoints['token']}"),),
+        watch = UploadServiceStub(channel).WatchUploads(
+            pb.WatchUploadsRequest(), metadata=(("authorization", f"Bearer {endpoints['token']}"),)
         )
-        while await call.read():
+        async for _ in watch:
             await asyncio.sleep(1)
 
     _keep(stack, [asyncio.create_task(read())])

@@ -107,7 +107,7 @@ class People:
 
     async def _batch(self, client: AsyncClient) -> None:
         batch = await client.batches.create("a few", expected_items=5)
-        async for _ in client.upload_many(self._files.words * 2, batch_id=batch.batch_id):
+        async for _ in client.upload_many([*self._files.words] * 2, batch_id=batch.batch_id):
             pass
         if self._chance.random() < 0.3:
             await client.batches.cancel(batch.batch_id)
