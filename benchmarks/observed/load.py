@@ -71,7 +71,7 @@ class People:
                 (lambda: demo.upload(self._chance.choice(self._files.words), wait=True), 0.4),
                 (lambda: elsewhere.upload(self._files.large, transfer="stream"), 5.0),
                 (lambda: demo.upload(self._files.large, transfer="direct"), 7.0),
-                (lambda: demo.upload(self._files.broken, wait=True), 6.0),
+                (lambda: demo.upload(self._files.broken, wait=True), 20.0),
                 (lambda: self._change_mind(demo), 3.0),
                 (lambda: self._batch(demo), 4.0),
                 (lambda: self._look(demo, staff), 1.0),
