@@ -112,6 +112,8 @@ class Panel:
     """Said instead of a value."""
     columns: Mapping[str, Column] = field(default_factory=dict)
     """Of a table, by the legend of a query."""
+    largest_first: bool = False
+    """Of a table: by its first query, and not by name."""
     decimals: int | None = None
     runbooks: Sequence[str] = ()
     """Alerts about this figure."""

@@ -64,8 +64,8 @@ def panel_of(panel: Panel, number: int, place: Place, titles: dict[str, str]) ->
     return builder
 
 
-_LABELS: Final = {"alertname": "Alert"} | {
-    name: name.capitalize() for name in ("component", "job", "kind", "queue", "severity", "version")
+_LABELS: Final = {"alertname": "Alert", "grpc_method": "Method"} | {
+    name: name.capitalize() for name in ("component", "job", "kind", "operation", "queue", "severity", "version")
 }
 """How tables call the labels of their rows."""
 _FORMATS: Final = {Shape.TABLE: PromQueryFormat.TABLE, Shape.HEATMAP: PromQueryFormat.HEATMAP}
@@ -113,6 +113,8 @@ def _table(builder: table.Panel, panel: Panel) -> None:
     builder.with_transformation(
         DataTransformerConfig(id_val="organize", options={"excludeByName": {"Time": True}, "renameByName": names})
     )
+    if panel.largest_first:
+        builder.sort_by([common_builders.TableSortByFieldState().display_name(panel.queries[0].legend).desc(True)])
     for query in panel.queries:
         column = panel.columns.get(query.legend, Column(panel.unit))
         builder.override_by_name(

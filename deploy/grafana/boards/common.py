@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from deploy.grafana.model import Column, Query, Steps, Unit, rising
 from deploy.grafana.promql import FLEET, PROCESS, QUEUE, busiest, least, most, quantile, rate, series, share, total
 
 OURS: Final = 'grpc_service=~"mediafleet[.].+"'
@@ -42,8 +44,23 @@ _DUE_SINCE: Final = least(
 OLDEST: Final = most(f"clamp_min({_READ_AT} - on (cluster, namespace) group_right () {_DUE_SINCE}, 0)", "queue")
 """Per queue: how long the first in line had been due when the figures were read."""
 
-SLOWEST_STEPS: Final = busiest(6, quantile(0.99, "mediafleet_ledger_operation_seconds", PROCESS, by=("operation",)))
-"""Of Redis, as the processes see it."""
+STEP: Final = "mediafleet_ledger_operation_seconds"
+"""A step that a process asks of Redis."""
+
+
+def slowest(histogram: str, label: str, *matchers: str) -> tuple[Query, Query]:
+    """For a table: the ten whose slowest hundredth takes longest, and how often they come."""
+    ten = busiest(10, quantile(0.99, histogram, PROCESS, *matchers, by=(label,)))
+    calls = total(rate(f"{histogram}_count", PROCESS, *matchers), label)
+    return Query(ten, "p99"), Query(f"{calls} and on ({label}) {ten}", "Per second")
+
+
+def slowest_columns(steps: Steps) -> Mapping[str, Column]:
+    """How that table shows them."""
+    return {"p99": Column(Unit.SECONDS, steps), "Per second": Column(Unit.PER_SECOND)}
+
+
+STEP_STEPS: Final = rising(0.05, 0.25)
 
 FAILED_WORK: Final = 'outcome=~"failed|timed_out"'
 FINISHED_WORK: Final = 'outcome=~"succeeded|failed|timed_out"'

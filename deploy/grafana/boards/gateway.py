@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.boards.common import FAILED_CALL_SHARE, FAILED_CALL_STEPS, OUR_FAULT, OURS, SLOWEST_STEPS
+from deploy.grafana.boards.common import (
+    FAILED_CALL_SHARE,
+    FAILED_CALL_STEPS,
+    OUR_FAULT,
+    OURS,
+    STEP,
+    STEP_STEPS,
+    slowest,
+    slowest_columns,
+)
 from deploy.grafana.boards.processes import process_row
 from deploy.grafana.model import Board, Colour, Panel, Query, Row, Shape, Unit, none_is_good, rising
 from deploy.grafana.promql import PROCESS, busiest, or_none, quantile, rate, series, total
@@ -103,16 +112,14 @@ _CALLS: Final = Row(
             queries=[Query(quantile(q, _HANDLING, PROCESS, OURS), f"p{q * 100:g}") for q in (0.5, 0.9, 0.99)],
         ),
         Panel(
-            title="Slowest methods, p99",
-            means="The ten methods whose slowest hundredth takes longest.",
+            title="Slowest methods",
+            means="The ten methods whose slowest hundredth takes longest, and how often they are called.",
             do="UploadFile and finishes wait for storage, the others for Redis only.",
             unit=Unit.SECONDS,
-            steps=rising(0.5, 2),
-            queries=[
-                Query(
-                    f"topk(10, {quantile(0.99, _HANDLING, PROCESS, OURS, by=('grpc_method',))} > 0)", "{{grpc_method}}"
-                )
-            ],
+            shape=Shape.TABLE,
+            queries=slowest(_HANDLING, "grpc_method", OURS),
+            columns=slowest_columns(rising(0.5, 2)),
+            largest_first=True,
         ),
         Panel(
             title="Durations",
@@ -166,12 +173,14 @@ _UPLOADS: Final = Row(
             queries=[Query(total(rate("mediafleet_quota_rejections_total", PROCESS)), "refused")],
         ),
         Panel(
-            title="Ledger steps, p99",
-            means="Time of the slowest hundredth of Redis' steps, as the gateways see it, by step.",
+            title="Slowest steps of Redis",
+            means="The ten steps whose slowest hundredth takes longest, and how often they are asked for.",
             do="All slow: open Redis (disk, memory, CPU). One step: it touches much, such as a batch's cancel.",
             unit=Unit.SECONDS,
-            steps=rising(0.05, 0.25),
-            queries=[Query(SLOWEST_STEPS, "{{operation}}")],
+            shape=Shape.TABLE,
+            queries=slowest(STEP, "operation"),
+            columns=slowest_columns(STEP_STEPS),
+            largest_first=True,
             opens="mediafleet-redis",
         ),
     ],

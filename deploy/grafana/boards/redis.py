@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.boards.common import SLOWEST_STEPS
+from deploy.grafana.boards.common import STEP, STEP_STEPS, slowest, slowest_columns
 from deploy.grafana.boards.keeping import KEPT, now
 from deploy.grafana.model import (
     Board,
@@ -16,9 +16,7 @@ from deploy.grafana.model import (
     all_is_good,
     rising,
 )
-from deploy.grafana.promql import FLEET, PROCESS, WINDOW, rate, series, total
-
-_STEP: Final = "mediafleet_ledger_operation_seconds"
+from deploy.grafana.promql import FLEET, PROCESS, WINDOW, quantile, rate, series, total
 
 
 def _room() -> str:
@@ -110,20 +108,22 @@ _LOAD: Final = Row(
     "Speed and load",
     [
         Panel(
-            title="Steps, p99",
-            means="Slowest hundredth of the steps that processes ask of Redis, the ten slowest by name.",
-            do="All slow together: the disk (each step is synced), the CPU or the network. One: it touches much.",
+            title="Time of steps",
+            means="Time that half, nine tenths and all but a hundredth of the steps take which processes ask of Redis.",
+            do="All up: the disk (each step is synced), the CPU or the network. p99 alone: see which steps, beside.",
             unit=Unit.SECONDS,
-            steps=rising(0.05, 0.25),
-            queries=[Query(SLOWEST_STEPS, "{{operation}}")],
+            steps=STEP_STEPS,
+            queries=[Query(quantile(q, STEP, PROCESS), f"p{q * 100:g}") for q in (0.5, 0.9, 0.99)],
         ),
         Panel(
-            title="Steps",
-            means="Steps per second, the ten most frequent.",
-            do="Compare with a usual day.",
-            unit=Unit.PER_SECOND,
-            queries=[Query(f"topk(10, {total(rate(f'{_STEP}_count', PROCESS), 'operation')} > 0)", "{{operation}}")],
-            stacked=True,
+            title="Slowest steps",
+            means="The ten steps whose slowest hundredth takes longest, and how often they are asked for.",
+            do="One step far above the others touches much, such as the cancel of a large batch.",
+            unit=Unit.SECONDS,
+            shape=Shape.TABLE,
+            queries=slowest(STEP, "operation"),
+            columns=slowest_columns(STEP_STEPS),
+            largest_first=True,
         ),
         Panel(
             title="Times of steps",
@@ -131,14 +131,17 @@ _LOAD: Final = Row(
             do="A band at the sync of the disk is normal; one far above is a disk that stalls.",
             unit=Unit.SECONDS,
             shape=Shape.HEATMAP,
-            queries=[Query(total(rate(f"{_STEP}_bucket", PROCESS), "le"), "{{le}}")],
+            queries=[Query(total(rate(f"{STEP}_bucket", PROCESS), "le"), "{{le}}")],
         ),
         Panel(
-            title="Commands",
-            means="Commands that Redis does per second; a step is one, and the calls inside it are more.",
-            do="Near 100,000 Redis' one core is at its end.",
+            title="Steps and commands",
+            means="Steps per second that processes ask for, and commands that Redis does for them: a step is many.",
+            do="Near 100,000 commands Redis' one core is at its end.",
             unit=Unit.PER_SECOND,
-            queries=[Query(f"max(rate({series('mediafleet_redis_commands_total', FLEET)}[{WINDOW}]))", "commands")],
+            queries=[
+                Query(f"max(rate({series('mediafleet_redis_commands_total', FLEET)}[{WINDOW}]))", "commands"),
+                Query(total(rate(f"{STEP}_count", PROCESS)), "steps"),
+            ],
         ),
         Panel(
             title="Connections",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.boards.common import STORAGE_ERROR_SHARE, STORAGE_TROUBLE
+from deploy.grafana.boards.common import STORAGE_ERROR_SHARE, STORAGE_TROUBLE, slowest, slowest_columns
 from deploy.grafana.boards.cost import BYTES_USED, FULL, MONTHLY_COST
 from deploy.grafana.model import (
     Board,
@@ -17,7 +17,7 @@ from deploy.grafana.model import (
     none_is_good,
     rising,
 )
-from deploy.grafana.promql import FLEET, PROCESS, busiest, or_none, quantile, rate, series, total
+from deploy.grafana.promql import FLEET, PROCESS, busiest, or_none, rate, series, total
 
 _REQUESTS: Final = "mediafleet_storage_requests_total"
 _DURATION: Final = "mediafleet_storage_request_duration_seconds"
@@ -106,12 +106,14 @@ _ANSWERS: Final = Row(
             runbooks=("StorageErrors",),
         ),
         Panel(
-            title="Duration, p99",
-            means="Slowest hundredth of each operation, with its retries.",
+            title="Slowest operations",
+            means="Slowest hundredth of each operation with its retries, and how often it is done.",
             do="Writes of parts take as long as 8 MiB need. All slow at once: the way to the storage.",
             unit=Unit.SECONDS,
-            steps=rising(5, 30),
-            queries=[Query(f"topk(8, {quantile(0.99, _DURATION, PROCESS, by=('operation',))} > 0)", "{{operation}}")],
+            shape=Shape.TABLE,
+            queries=slowest(_DURATION, "operation"),
+            columns=slowest_columns(rising(5, 30)),
+            largest_first=True,
         ),
         Panel(
             title="Durations",

@@ -39,6 +39,8 @@ class Drawable(NamedTuple):
     """Properties by the name of a column."""
     names: Mapping[str, str]
     """What columns are called instead."""
+    largest_first: str
+    """The column by which rows are sorted; "" if by name."""
 
 
 class DrawableBoard(NamedTuple):
@@ -88,4 +90,5 @@ def _drawable(panel: Mapping[str, Any]) -> Drawable:
             for each in panel.get("transformations", [])
             for name, shown in each["options"].get("renameByName", {}).items()
         },
+        largest_first=next((each["displayName"] for each in panel.get("options", {}).get("sortBy", [])), ""),
     )

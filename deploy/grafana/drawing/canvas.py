@@ -96,7 +96,10 @@ class Canvas:
         """As a PNG of few colours."""
         size = self._image.width // _SCALE, self._image.height // _SCALE
         small = self._image.resize(size, Image.Resampling.LANCZOS)
-        small.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+        rest = small.quantize(256 - len(_EXACT), dither=Image.Dither.NONE).getpalette() or []
+        palette = Image.new("P", (1, 1))
+        palette.putpalette([*(part for colour in _EXACT for part in _parts(colour)), *rest])
+        small.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def mixed(low: str, high: str, share: float) -> str:
@@ -115,3 +118,16 @@ def _faded(colour: str, opacity: int) -> tuple[int, ...]:
 
 def _scaled(points: Sequence[Point]) -> list[Point]:
     return [(x * _SCALE, y * _SCALE) for x, y in points]
+
+
+_EXACT: Final = tuple(
+    dict.fromkeys(
+        [
+            *COLOURS.values(),
+            *SERIES,
+            *(mixed(COLOURS["panel"], colour, share) for colour in SERIES for share in (0.05, 0.3)),
+            *(mixed(COLOURS["panel"], COLOURS[name], 0.75) for name in ("green", "orange", "red", "blue")),
+        ]
+    )
+)
+"""Colours that stay as they are when a picture is reduced to few."""

@@ -26,7 +26,9 @@ def draw(frame: Frame) -> None:
     widths = [wide * 1.6 if name in labels else wide for name in names]
     _cells(frame, 0, [(frame.panel.names.get(name, name), COLOURS["blue"]) for name in names], widths)
     fitting = int(frame.height // _LINE) - 1
-    for number, (row, values) in enumerate(sorted(rows.items())[:fitting], 1):
+    by = frame.panel.largest_first
+    ordered = sorted(rows.items(), key=lambda row: (-row[1].get(by, 0.0), row[0]))
+    for number, (row, values) in enumerate(ordered[:fitting], 1):
         y = frame.y + _LINE * number
         frame.canvas.line([(frame.x, y), (frame.x + frame.width, y)], COLOURS["grid"], 0.5)
         cells = [(dict(row).get(name, ""), COLOURS["text"]) for name in labels]

@@ -9,6 +9,8 @@ from typing import Any, Final
 from deploy.grafana.drawing.canvas import COLOURS
 from deploy.grafana.model import Unit
 
+_ANY: Final = 0.001
+"""A threshold below stands for "anything at all", and would lie on the axis."""
 _BYTES: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _TIMES: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "us"))
 
@@ -50,7 +52,7 @@ def limits(field: Mapping[str, Any]) -> list[tuple[float, str]]:
     if style != "dashed":
         return []
     steps = field["thresholds"]["steps"]
-    return [(step["value"], COLOURS[step["color"]]) for step in steps if step["value"] is not None]
+    return [(step["value"], COLOURS[step["color"]]) for step in steps if (step["value"] or 0) >= _ANY]
 
 
 def ticks(top: float, unit: object, count: int = 4) -> list[float]:
