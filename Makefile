@@ -24,7 +24,7 @@ ONCE :=
 # Of `make test-s3`, likewise.
 OWN :=
 
-.PHONY: help setup run test test-long test-s3 check docs protos protos-baseline deploy-files bench lock clean
+.PHONY: help setup run test test-long test-s3 check docs protos protos-baseline dashboards deploy-files bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,7 +88,10 @@ protos: $(STAMP) ## renew the generated code from protos/
 protos-baseline: ## accept today's protos/ as what the next change must not break
 	@tools/buf.sh --baseline
 
-deploy-files: $(STAMP) ## renew what deploy/ takes over: rules, boards, the locks of the images
+dashboards: $(STAMP) ## write deploy/grafana/*.json from the code
+	@$(RUN) -m deploy.grafana
+
+deploy-files: dashboards ## renew what deploy/ takes over: boards, rules, the locks of the images
 	@$(RUN) tools/deploy.py
 	@$(RUN) tools/image_locks.py
 

@@ -35,4 +35,5 @@ check "images" "$deploy/hadolint" deploy/images/gateway.Dockerfile deploy/images
 check "generated code" tools/protos.sh --check
 check "contract" tools/buf.sh
 check "prometheus rules and metrics" tools/check_prometheus.sh "$bin"
+check "dashboards" "$bin/python" -m deploy.grafana --check
 exit "${failed:-0}"

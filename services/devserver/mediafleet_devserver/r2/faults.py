@@ -30,6 +30,7 @@ class FaultKind(StrEnum):
     THROTTLE = "429"
     ERROR = "500"
     UNAVAILABLE = "503"
+    DENY = "403"
     STALL = "stall"
     """Answers late."""
     RESET = "reset"
@@ -43,6 +44,7 @@ class FaultKind(StrEnum):
 
 
 _ERRORS = {
+    FaultKind.DENY: ("AccessDenied", 403, "Access Denied"),
     FaultKind.THROTTLE: ("TooManyRequests", 429, "Please look at our API limits."),
     FaultKind.ERROR: ("InternalError", 500, "We encountered an internal error. Please try again."),
     FaultKind.UNAVAILABLE: ("ServiceUnavailable", 503, "Please reduce your request rate."),
