@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest
 from grpc import StatusCode
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from mediafleet.v1 import batches_pb2 as pb
@@ -84,10 +85,13 @@ async def test_a_watch_that_goes_on_says_so_at_once(reached: Reached, batches: B
     batch = await opened(batches)
     (first,) = await followed(batches, batch, most=1)
     for after, told in ((first.cursor, True), ("nobody made this", False)):
+        counted = {"outcome": "resumed" if told else "snapshot"}
+        before = REGISTRY.get_sample_value("mediafleet_watch_resumes_total", counted) or 0.0
         request = pb.WatchBatchRequest(batch_id=batch.batch_id, after_cursor=after)
         watch = batches.WatchBatch(request, metadata=ANN)
         headers = await asyncio.wait_for(watch.initial_metadata(), 10)
         assert (("mediafleet-watch", "resumed") in tuple(headers)) is told
+        assert REGISTRY.get_sample_value("mediafleet_watch_resumes_total", counted) == before + 1
         watch.cancel()
 
 

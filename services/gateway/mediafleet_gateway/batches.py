@@ -25,7 +25,7 @@ from mediafleet_gateway.convert_batches import (
 from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.interceptors.around import Context
 from mediafleet_gateway.validation import MAX_DISPLAY_NAME, MAX_REASON, Fields
-from mediafleet_gateway.watches import RESUMED
+from mediafleet_gateway.watches import RESUMED, count_resume
 from mediafleet_gateway.wire import BatchWire
 
 MOST_ITEMS = 1 << 40
@@ -92,9 +92,13 @@ class BatchService(BatchServiceServicer):
         messages = self._watching.watch(
             batch_id, caller().tenant, after=after, min_interval=interval, heartbeat=self._heartbeat
         )
+        resumes = bool(request.after_cursor)
         with self._drain.watch():
             async with aclosing(messages) as stream:
                 async for message in stream:
+                    if resumes:
+                        resumes = False
+                        count_resume(message.event)
                     if isinstance(message.event, Resumed):
                         await context.send_initial_metadata(RESUMED)
                         continue

@@ -59,8 +59,7 @@ class Watches(UploadServiceServicer):
                 async for message in messages:
                     if resumes:
                         resumes = False
-                        outcome = "resumed" if isinstance(message.event, Resumed) else "snapshot"
-                        metrics.WATCH_RESUMES.labels(outcome).inc()
+                        count_resume(message.event)
                     if isinstance(message.event, Resumed):
                         # The client learns that it is served, though there may be nothing to tell for long.
                         await context.send_initial_metadata(RESUMED)
@@ -70,6 +69,11 @@ class Watches(UploadServiceServicer):
                         metrics.WATCH_LAG.observe(_age(message.event.time))
                     await context.write(await self._wire.of(message))
                     del message  # what is made of it goes with the last watcher that has it
+
+
+def count_resume(first: object) -> None:
+    """A watch was asked to go on behind a cursor, and began with this event."""
+    metrics.WATCH_RESUMES.labels("resumed" if isinstance(first, Resumed) else "snapshot").inc()
 
 
 def _age(time: datetime) -> float:
