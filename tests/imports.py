@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from mediafleet import AsyncClient, Importable
+from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.intake.crc32c import checksum
 from mediafleet_core.ports import ObjectStore
 from mediafleet_core.storage import StorageSettings, open_store
@@ -103,3 +104,16 @@ async def place(
             yield Place(reached, client, shelf, store, configured.storage)
     finally:
         await store.close()
+
+
+def empty(r2: Bucket, redis_url: str, folder: Path, **more: Any) -> AbstractAsyncContextManager[Place]:
+    """A gateway on the bucket, in which nothing lies and nothing goes wrong."""
+    r2.plan()
+    r2.clear()
+    return place(redis_url, folder, r2, **more)
+
+
+async def take(here: Place, source: Importable, **more: Any) -> pb.Upload:
+    """By the bare call."""
+    request = pb.ImportUploadRequest(source_key=source.key, source_etag=source.etag, **more)
+    return (await here.reached.uploads.ImportUpload(request, metadata=ANN)).upload

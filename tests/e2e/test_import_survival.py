@@ -16,7 +16,7 @@ from tests.waiting import eventually
 FILES = 120
 
 
-@pytest.mark.long  # tests/integration/test_imports.py has a gateway fall silent in the middle of a copy
+@pytest.mark.long  # tests/integration/test_import_copies.py has a gateway fall silent in the middle of a copy
 async def test_a_batch_is_imported_though_each_gateway_is_killed(tmp_path: Path) -> None:
     with fleet_in(tmp_path) as here:
         shelf = tmp_path / "objects" / "imports" / "ann"
