@@ -14,7 +14,7 @@ from mediafleet_core.batching import Batching
 from mediafleet_core.events import Resumed
 from mediafleet_core.identity import BatchId
 from mediafleet_core.ports import BatchFilter, BatchLedger
-from mediafleet_gateway import paging, requests
+from mediafleet_gateway import metrics, paging, requests
 from mediafleet_gateway.auth import caller
 from mediafleet_gateway.convert_batches import (
     BATCH_STATES,
@@ -92,9 +92,13 @@ class BatchService(BatchServiceServicer):
         messages = self._watching.watch(
             batch_id, caller().tenant, after=after, min_interval=interval, heartbeat=self._heartbeat
         )
+        resumes = bool(request.after_cursor)
         with self._drain.watch():
             async with aclosing(messages) as stream:
                 async for message in stream:
+                    if resumes:
+                        resumes = False
+                        metrics.count_resume(isinstance(message.event, Resumed))
                     if isinstance(message.event, Resumed):
                         await context.send_initial_metadata(RESUMED)
                         continue

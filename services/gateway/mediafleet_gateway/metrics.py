@@ -55,3 +55,8 @@ for _end in ("finished", "client", "draining", "error"):
     WATCH_CLOSED.labels(_end)
 for _outcome in ("resumed", "snapshot"):
     WATCH_RESUMES.labels(_outcome)
+
+
+def count_resume(resumed: bool) -> None:
+    """A watch came with a cursor; where that was too old, it begins with a snapshot."""
+    WATCH_RESUMES.labels("resumed" if resumed else "snapshot").inc()

@@ -59,8 +59,7 @@ class Watches(UploadServiceServicer):
                 async for message in messages:
                     if resumes:
                         resumes = False
-                        outcome = "resumed" if isinstance(message.event, Resumed) else "snapshot"
-                        metrics.WATCH_RESUMES.labels(outcome).inc()
+                        metrics.count_resume(isinstance(message.event, Resumed))
                     if isinstance(message.event, Resumed):
                         # The client learns that it is served, though there may be nothing to tell for long.
                         await context.send_initial_metadata(RESUMED)
