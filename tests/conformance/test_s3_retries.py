@@ -104,7 +104,7 @@ async def test_asked_again(server: Server, status: int, code: str) -> None:
         (403, "SignatureDoesNotMatch", Reason.STORAGE_DENIED),
         (404, "NoSuchBucket", Reason.STORAGE_DENIED),
         (404, "NoSuchUpload", Reason.ORIGINAL_MISSING),
-        (412, "PreconditionFailed", Reason.INTERNAL),
+        (412, "PreconditionFailed", Reason.SOURCE_CHANGED),
         (400, "EntityTooSmall", Reason.INTERNAL),
         (400, "InvalidPart", Reason.PART_MISMATCH),
     ],

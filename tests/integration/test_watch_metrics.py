@@ -31,8 +31,13 @@ async def test_a_watch_of_a_batch_counts_until_the_drain_hands_it_over(reached: 
     batches: Any = BatchServiceStub(reached.channel)
     made = await batches.CreateBatch(batches_pb2.CreateBatchRequest(), metadata=ANN)
     before = await page(reached.gateway.metrics_address)
-    watch = batches.WatchBatch(batches_pb2.WatchBatchRequest(batch_id=made.batch.batch_id), metadata=ANN)
-    assert (await watch.read()).HasField("snapshot")
+    request = batches_pb2.WatchBatchRequest(batch_id=made.batch.batch_id)
+    first = batches.WatchBatch(request, metadata=ANN)
+    request.after_cursor = (await first.read()).cursor
+    first.cancel()
+    await until_none_is_open(reached)
+    watch = batches.WatchBatch(request, metadata=ANN)
+    await watch.initial_metadata()
     assert await sample(reached, OPEN) == 1
     await reached.gateway.drain()
     assert await watch.code() is grpc.StatusCode.UNAVAILABLE
@@ -41,6 +46,8 @@ async def test_a_watch_of_a_batch_counts_until_the_drain_hands_it_over(reached: 
     method = {"grpc_type": "server_stream", "grpc_service": "mediafleet.v1.BatchService", "grpc_method": "WatchBatch"}
     # The alerts take the second from the third: a hand-over is no error.
     for counted in (
+        key("mediafleet_watch_resumes_total", outcome="resumed"),
+        key("mediafleet_watch_closed_total", reason="client"),
         key("mediafleet_watch_closed_total", reason="draining"),
         key("mediafleet_rejected_total", reason="DRAINING"),
         key("grpc_server_handled_total", **method, grpc_code="UNAVAILABLE"),

@@ -11,18 +11,18 @@ from redis.exceptions import ResponseError
 from mediafleet_core.batches import BatchState
 from mediafleet_core.ledger import records
 from mediafleet_core.ledger.fleet import queue_figures
-from mediafleet_core.ledger.reading import Reading
+from mediafleet_core.ledger.reconciling import ComparingSteps
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import Figures, ServerFigures
 from mediafleet_core.uploads import State
 from mediafleet_core.usage import Stored
 
 
-class FiguresSteps(Reading):
+class FiguresSteps(ComparingSteps):
     """See `ports.FiguresLedger`."""
 
     async def figures(self) -> Figures:
-        """One script for the ledger, two commands for its server."""
+        """One script for what is counted, two commands each for the bucket's comparison and for the server."""
         reply = await self._connection.run("figures", kinds=list(MediaKind))
         *queues, states, batch_states, usage = reply.extra
         uploads, batches, stored = map(_fields, (states, batch_states, usage))
@@ -33,6 +33,7 @@ class FiguresSteps(Reading):
             batches={state: int(batches.get(state, 0)) for state in BatchState},
             originals=_stored("o", stored),
             renditions=_stored("r", stored),
+            reconciliation=await self.reconciliation(),
             server=await self._server(),
         )
 

@@ -10,7 +10,7 @@ from mediafleet_core.batches import BatchState
 from mediafleet_core.fleet import QueueFigures
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.uploads import State
-from mediafleet_core.usage import Stored
+from mediafleet_core.usage import Reconciliation, Stored
 
 
 class ServerFigures(NamedTuple):
@@ -35,7 +35,10 @@ class ServerFigures(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """All tenants together, at one moment of the ledger's clock; uploads and batches by state, stored by kind."""
+    """All tenants together, at one moment of the ledger's clock; uploads and batches by state, stored by kind.
+
+    What is known of the bucket and of the server is read right after it.
+    """
 
     as_of: datetime
     queues: Sequence[QueueFigures]
@@ -43,6 +46,7 @@ class Figures(NamedTuple):
     batches: Mapping[BatchState, int]
     originals: Mapping[MediaKind, Stored]
     renditions: Mapping[MediaKind, Stored]
+    reconciliation: Reconciliation
     server: ServerFigures
 
 

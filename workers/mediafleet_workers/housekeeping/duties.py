@@ -16,7 +16,6 @@ from mediafleet_core.batching import sweep_batch
 from mediafleet_core.object_keys import ROOT
 from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, Sweep, UnfinishedMultipart
 from mediafleet_core.uploads import State, Upload
-from mediafleet_workers.housekeeping.comparisons import COMPARISONS
 from mediafleet_workers.housekeeping.exporter import Exporter
 from mediafleet_workers.housekeeping.settings import HousekeepingSettings
 
@@ -25,8 +24,6 @@ _Item = TypeVar("_Item")
 
 _RECONCILE_AGAIN = timedelta(minutes=5)
 """How long after a comparison that failed the next one is tried, unless somebody asks."""
-
-_SHOWN_EVERY = timedelta(seconds=5)
 
 ORPHANS = Gauge("mediafleet_storage_orphans", "Unfinished multiparts that no record names, as last searched for.")
 ARCHIVED = Counter("mediafleet_history_archived", "Records that were archived and left the ledger.", ["what"])
@@ -136,11 +133,6 @@ async def reconcile_usage(house: House) -> None:
         _log.info("usage_reconciled", bytes=compared.listed.size, drift_bytes=compared.drift.size, **told)
 
 
-async def show_comparison(house: House) -> None:
-    """Put what is known of the bucket on the metrics page."""
-    COMPARISONS.show(await house.ledger.reconciliation())
-
-
 async def sample_usage(house: House) -> None:
     """Keep what is stored now, for the history of usage."""
     await house.ledger.sample_usage()
@@ -165,7 +157,6 @@ DUTIES = (
     Duty("figures", read_figures, lambda settings: settings.figures_interval),
     Duty("history", archive_history, lambda settings: settings.history_interval),
     Duty("reconcile", reconcile_usage),
-    Duty("comparison", show_comparison, lambda _: _SHOWN_EVERY),
     Duty("usage", sample_usage, lambda settings: settings.usage_interval),
 )
 

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from mediafleet_core.batches import BatchState
 from mediafleet_core.ports import Figures, ServerFigures
 from mediafleet_core.uploads import State
+from mediafleet_core.usage import Reconciliation
 
 _Rows = Mapping[tuple[str, ...], float]
 
@@ -38,6 +39,7 @@ def of(figures: Figures) -> Iterator[Metric]:
     labels = ("kind", "object")
     yield _gauge("mediafleet_usage_bytes", "Bytes stored.", labels, {key: amount.size for key, amount in stored})
     yield _gauge("mediafleet_usage_objects", "Objects stored.", labels, {key: amount.objects for key, amount in stored})
+    yield from _reconciliation(figures.reconciliation)
     yield from _server(figures.server)
 
 
@@ -59,6 +61,30 @@ def _queues(figures: Figures) -> Iterator[Metric]:
         oldest,
     )
     yield _gauge("mediafleet_queue_paused", "1 while a queue is paused.", ("queue",), paused)
+
+
+def _reconciliation(known: Reconciliation) -> Iterator[Metric]:
+    latest, progress = known
+    gauges: Mapping[str, tuple[str, float]] = {
+        "reconcile_last_success_timestamp_seconds": (
+            "When usage was last compared with the bucket; 0 for never.",
+            latest.time.timestamp() if latest else 0,
+        ),
+        "reconcile_listed_objects": (
+            "Objects listed so far by the comparison that is under way; 0 while there is none.",
+            progress.listed if progress else 0,
+        ),
+        "usage_drift_bytes": (
+            "Bytes that the bucket had more than the counters of usage when they were last compared.",
+            latest.drift.size if latest else 0,
+        ),
+        "usage_drift_objects": (
+            "Objects that the bucket had more than the counters of usage when they were last compared.",
+            latest.drift.objects if latest else 0,
+        ),
+    }
+    for name, (text, value) in gauges.items():
+        yield _gauge(f"mediafleet_{name}", text, (), {(): value})
 
 
 def _server(server: ServerFigures) -> Iterator[Metric]:
