@@ -135,7 +135,7 @@ def words(variable: str, annotation: Any) -> str:
         return ", ".join(f"`{member.value}`" for member in annotation)
     if get_origin(annotation) is tuple:
         return "list, by commas"
-    if get_origin(annotation) is not None:
+    if get_origin(annotation) is not None or (isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)):
         return "JSON"
     return "path" if isinstance(annotation, type) and issubclass(annotation, Path) else "text"
 
@@ -167,6 +167,8 @@ def shorter(variable: str, value: Any) -> str:
         return span(value)
     if isinstance(value, int) and is_bytes(variable):
         return size(value)
+    if isinstance(value, msgspec.Struct):
+        return default_json(value)
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value.value if isinstance(value, Enum) else value)

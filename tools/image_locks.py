@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "deploy/images"
 
-_NEEDS = {"gateway": "mediafleet-gateway[uvloop]", "workers": "mediafleet-workers[uvloop]", "build": "hatchling"}
+_NEEDS = {"gateway": "mediafleet-gateway[uvloop]", "workers": "mediafleet-workers[cli,uvloop]", "build": "hatchling"}
 """By the lock's name."""
 
 

@@ -24,7 +24,9 @@ FROM ${BASE}
 LABEL org.opencontainers.image.title="mediafleet-gateway" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /app /app
-ENV PYTHONDONTWRITEBYTECODE=1 \
+# For who looks after a pod: kubectl exec ... -- mediafleet doctor.
+ENV PATH=/app/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 65532:65532
 EXPOSE 50051 9090

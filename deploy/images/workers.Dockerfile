@@ -12,10 +12,11 @@ RUN python -m venv /tools \
         -r bootstrap.lock -r build.lock \
     && /tools/bin/python -m pip --python /app/bin/python install --no-cache-dir --no-deps --require-hashes \
         --only-binary :all: -r workers.lock
+COPY sdk sdk
 COPY core core
 COPY workers workers
 RUN /tools/bin/python -m pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation -w wheels \
-        ./core ./workers \
+        ./sdk ./core ./workers \
     && /tools/bin/python -m pip --python /app/bin/python install --no-cache-dir --no-deps --no-index wheels/*.whl \
     && /tools/bin/python -m pip --python /app/bin/python check
 
@@ -23,7 +24,9 @@ FROM ${BASE}
 LABEL org.opencontainers.image.title="mediafleet-workers" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /app /app
-ENV PYTHONDONTWRITEBYTECODE=1 \
+# For who looks after a pod: kubectl exec ... -- mediafleet doctor.
+ENV PATH=/app/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 # The sandbox needs the system's libseccomp, which Debian has anyway; an image without it must not be built.
 RUN ["/app/bin/python", "-c", "import landlock, pyseccomp"]

@@ -33,3 +33,11 @@ def test_it_runs_as_the_manifests_say(image: str) -> None:
             assert (str(context["runAsUser"]), str(context["runAsGroup"])) == user
             assert exposed.split() == [str(port["containerPort"]) for port in container(each)["ports"]]
             assert "command" not in container(each)
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_it_has_the_command_line_at_hand(image: str) -> None:
+    text = (DEPLOY / f"images/{image}.Dockerfile").read_text()
+    assert "ENV PATH=/app/bin:$PATH" in text
+    assert re.search(r"pip wheel .*\n.*\./sdk ", text)
+    assert re.search(r"^click==", (DEPLOY / f"images/{image}.lock").read_text(), re.MULTILINE)

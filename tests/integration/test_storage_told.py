@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from mediafleet.cli import cli
 from mediafleet.v1 import uploads_pb2 as pb
-from mediafleet.v1.usage_pb2 import GetUsageRequest, StorageState, Usage
+from mediafleet.v1.usage_pb2 import GetUsageRequest, StorageState, Usage, UsageScope
 from mediafleet_core.errors import Reason
 from mediafleet_core.settings import SettingsError
 from mediafleet_devserver.redis_server import free_port
@@ -72,6 +72,9 @@ async def test_each_way_is_named_everywhere(
             usage = await eventually(lambda: _usage_saying(reached, way.said), message=way.said)
             assert usage is not None
             assert usage.storage_state == way.state
+            whole = GetUsageRequest(scope=UsageScope.USAGE_SCOPE_BUCKET, refresh=True)
+            bucket_usage = (await reached.usage.GetUsage(whole, metadata=ANN)).usage
+            assert (bucket_usage.storage_state, way.said in bucket_usage.storage_message) == (way.state, True)
             details = [RetryInfo] if way.reason is Reason.STORAGE_UNAVAILABLE else []
             code = grpc.StatusCode.UNAVAILABLE if details else grpc.StatusCode.FAILED_PRECONDITION
             request = pb.UploadFileRequest(spec=pb.UploadSpec(display_name="a.txt"), content=b"a")

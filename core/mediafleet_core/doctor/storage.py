@@ -61,7 +61,7 @@ class StorageExam:
             await store.close()
 
     async def objects(self) -> AsyncIterator[Finding]:
-        """Put, head, get, list and a signed URL, of one object."""
+        """Put, head, get, copy, list, a signed URL and delete, of one object."""
         if not await self.usable():
             return
         store = open_bare(self.settings)
@@ -71,7 +71,8 @@ class StorageExam:
             ("put", lambda: trials.put(store, key, content, crc32c)),
             ("head", lambda: trials.head(store, key, len(content))),
             ("get", lambda: trials.get(store, key, content)),
-            ("list", lambda: trials.list_one(store, self._prefix, key)),
+            ("copy", lambda: trials.copy(store, key, f"{self._prefix}copy")),
+            ("list", lambda: trials.list_all(store, self._prefix, [f"{self._prefix}copy", key])),
             ("signed URL", lambda: trials.download(store, key, content)),
             ("delete", lambda: trials.delete(store, key)),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -72,10 +72,18 @@ async def get(store: ObjectStore, key: str, content: bytes) -> str:
     return ""
 
 
-async def list_one(store: ObjectStore, prefix: str, key: str) -> str:
-    """Find it, and nothing else, below its prefix."""
-    if [each.key async for each in store.list(prefix)] != [key]:
-        raise _Differs("the object that was put is not listed")
+async def copy(store: ObjectStore, key: str, to: str) -> str:
+    """Copy it within the storage, as imports do."""
+    source = await store.head(key)
+    if source is None or (await store.copy(source, to)).size != source.size:
+        raise _Differs("the copy is not of the size of the object that was put")
+    return ""
+
+
+async def list_all(store: ObjectStore, prefix: str, keys: Sequence[str]) -> str:
+    """Find these, and nothing else, below their prefix."""
+    if [each.key async for each in store.list(prefix)] != keys:
+        raise _Differs("the objects that were put are not listed")
     return ""
 
 

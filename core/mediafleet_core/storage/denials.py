@@ -19,6 +19,8 @@ _WRITES = frozenset(
         "PutObject",
         "CreateMultipartUpload",
         "UploadPart",
+        "UploadPartCopy",
+        "CopyObject",
         "CompleteMultipartUpload",
         "AbortMultipartUpload",
         "DeleteObjects",
