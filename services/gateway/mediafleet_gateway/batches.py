@@ -14,7 +14,7 @@ from mediafleet_core.batching import Batching
 from mediafleet_core.events import Resumed
 from mediafleet_core.identity import BatchId
 from mediafleet_core.ports import BatchFilter, BatchLedger
-from mediafleet_gateway import metrics, paging, requests
+from mediafleet_gateway import paging, requests
 from mediafleet_gateway.auth import caller
 from mediafleet_gateway.convert_batches import (
     BATCH_STATES,
