@@ -161,6 +161,7 @@ async def test_more_keys_than_one_call_carries(store: ObjectStore, prefix: str) 
     for start in range(0, len(keys), 16):
         await asyncio.gather(*(put(store, key, b"x") for key in keys[start : start + 16]))
     assert await keys_below(store, prefix) == keys
+    assert [stored.key async for stored in store.list(prefix, after=prefix)] == keys
     await store.delete(keys)
     assert await keys_below(store, prefix) == []
 
