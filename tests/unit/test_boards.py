@@ -125,13 +125,16 @@ def test_every_metric_is_one_that_is_documented() -> None:
             assert {metric, base} & (documented | recorded | OTHERS), f"{where}: {metric}"
 
 
-def test_prometheus_parses_every_expression(tmp_path: Path) -> None:
-    rules = [
-        {"record": "asked", "expr": board.expression(target.expr, "1m")}
+def test_prometheus_parses_every_expression_of_boards_and_runbooks(tmp_path: Path) -> None:
+    asked = [
+        board.expression(target.expr, "1m")
         for board in committed()
         for panel in board.panels
         for target in panel.targets
     ]
+    for path in (ROOT / "docs/runbooks").glob("*.md"):
+        asked += re.findall(r"^```promql\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+    rules = [{"record": "asked", "expr": expr} for expr in asked]
     file = tmp_path / "rules.yaml"
     file.write_text(json.dumps({"groups": [{"name": f"g{n}", "rules": [rule]} for n, rule in enumerate(rules)]}))
     checked = subprocess.run(
