@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,24 +11,8 @@ from typing import Any
 
 from deploy.grafana.drawing.prometheus import Prometheus
 from mediafleet_devserver.redis_server import free_port
+from tests.promtool import binaries
 from tests.waiting import wait_until
-
-ROOT = Path(__file__).parents[1]
-NO_APT = 3
-
-
-class NoPrometheus(Exception):
-    """There is none to be had here; the text says why."""
-
-
-def binaries() -> Path:
-    """The folder with prometheus and promtool. Raises NoPrometheus."""
-    folder = Path(sys.prefix) / "prometheus"
-    unpacked = subprocess.run([ROOT / "tools/prometheus.sh", folder], check=False, capture_output=True, text=True)
-    if unpacked.returncode == NO_APT:
-        raise NoPrometheus(unpacked.stderr)
-    assert unpacked.returncode == 0, unpacked.stderr
-    return folder / "usr/bin"
 
 
 def scrapes(endpoints: Mapping[str, Any], job_of: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -51,7 +34,7 @@ def scrapes(endpoints: Mapping[str, Any], job_of: Mapping[str, str]) -> list[dic
 def prometheus(
     folder: Path, scrape_configs: Sequence[Mapping[str, Any]], rule_files: Sequence[Path] = ()
 ) -> Iterator[Prometheus]:
-    """A server that scrapes once a second, once every target is up. Raises NoPrometheus."""
+    """A server that scrapes once a second, once every target is up."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},

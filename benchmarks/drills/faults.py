@@ -72,7 +72,7 @@ async def _poison(fleet: Fleet, stack: AsyncExitStack) -> None:
 
 
 async def _much_poison(fleet: Fleet, stack: AsyncExitStack) -> None:
-    await _send_poison(fleet, 40)
+    await _send_poison(fleet, 16)
 
 
 async def _send_poison(fleet: Fleet, count: int) -> None:
@@ -189,7 +189,7 @@ DRILLS: Sequence[Drill] = (
     ),
     Drill(
         "many poison files",
-        "forty files that crash their decoders",
+        "sixteen files that crash their decoders at every attempt",
         _much_poison,
         frozenset({"JobFailureRatio", "DeadLetters"}),
     ),

@@ -15,7 +15,7 @@ import yaml
 from deploy.grafana.boards import BOARDS
 from deploy.grafana.dashboards import json_of
 from deploy.grafana.drawing.boards import committed
-from tests.prometheus import NoPrometheus, binaries
+from tests.promtool import binaries
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "deploy/grafana").glob("*.json"))
@@ -125,19 +125,20 @@ def test_every_metric_is_one_that_is_documented() -> None:
             assert {metric, base} & (documented | recorded | OTHERS), f"{where}: {metric}"
 
 
-def test_prometheus_parses_every_expression(tmp_path: Path) -> None:
-    rules = [
-        {"record": "asked", "expr": board.expression(target.expr, "1m")}
+def test_prometheus_parses_every_expression_of_boards_and_runbooks(tmp_path: Path) -> None:
+    asked = [
+        board.expression(target.expr, "1m")
         for board in committed()
         for panel in board.panels
         for target in panel.targets
     ]
+    for path in (ROOT / "docs/runbooks").glob("*.md"):
+        asked += re.findall(r"^```promql\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+    rules = [{"record": "asked", "expr": expr} for expr in asked]
     file = tmp_path / "rules.yaml"
     file.write_text(json.dumps({"groups": [{"name": f"g{n}", "rules": [rule]} for n, rule in enumerate(rules)]}))
-    try:
-        promtool = binaries() / "promtool"
-    except NoPrometheus as why:
-        pytest.skip(str(why))
-    checked = subprocess.run([promtool, "check", "rules", "--lint=none", file], capture_output=True, check=False)
+    checked = subprocess.run(
+        [binaries() / "promtool", "check", "rules", "--lint=none", file], capture_output=True, check=False
+    )
     assert checked.returncode == 0, checked.stderr.decode()
     assert f"{len(rules)} rules found".encode() in checked.stdout
