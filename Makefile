@@ -63,8 +63,8 @@ run: $(STAMP) ## start everything here; FILES="a.jpg b.mp4" sends those, ONCE=1 
 	@$(RUN) -m mediafleet_devserver.first_run --data-dir "$$RUN_DATA" --names "$$RUN_FILES" \
 		$(if $(filter-out 0 no false,$(ONCE)),--once)
 
-test: $(STAMP) ## the quick tests
-	@$(RUN) -m pytest -q $(ARGS)
+test: $(STAMP) ## the quick tests, files side by side
+	@$(RUN) -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-long: $(STAMP) ## all tests, the long ones too
 	@$(RUN) -m pytest -q -m "long or not long" $(ARGS)
