@@ -17,7 +17,7 @@ from mediafleet_core.media_types import MediaKind
 from mediafleet_core.uploads import State
 from tests.waiting import eventually
 
-_RESTS = (10.0, 20.0)
+_RESTS = (7.0, 14.0)
 """Seconds that jobs take in turns: some end within the grace that workers give them, and some are given back."""
 
 _CHUNKS, _CHUNK, _PAUSE = 16, 64 << 10, 0.25
@@ -75,7 +75,7 @@ class RollingCrowd:
 
     @asynccontextmanager
     async def working(self, ledger: RedisLedger) -> AsyncIterator[Sequence[UploadId]]:
-        """The jobs, from when all of them run and all their watchers stand until all have ended and were told."""
+        """The jobs, from when all run and all their watchers stand until all have ended and been told."""
         files = [f"POISON:rest:{_RESTS[number % 2]}\n{uuid4()}".encode() for number in range(self._load.jobs)]
         standing = 0
 
