@@ -1,8 +1,9 @@
 """SIGTERM for every process of a busy fleet in turn: `python -m benchmarks.drain`.
 
-As a rolling update does it: another one is ready before, and has another address. Uploads, watches and jobs are in full
-swing each time. Whatever a caller began must end well, every watcher must hear what the ledger has, and no job may be
-done twice. How long each process took to end is what grace periods are made from.
+As a rolling update does it, another gateway is ready before one goes, and has another address. A worker goes first, so
+that it surely has half of the jobs. Uploads, watches and jobs are in full swing each time. Whatever a caller began must
+end well, every watcher must hear what the ledger has, and no job may be done twice. How long each process took to end
+is what grace periods are made from.
 """
 
 from __future__ import annotations
@@ -64,11 +65,14 @@ async def drain(fleet: Fleet, load: Load) -> Drained:
         async with crowd.uploading_all_the_time():
             for member in list(fleet.members):
                 place = spare if member.role == GATEWAY else fleet.free_address()
+                if member.role == GATEWAY:
+                    await asyncio.to_thread(fleet.join, GATEWAY, place)
                 async with crowd.working(ledger) as jobs:
-                    await asyncio.to_thread(fleet.join, member.role, place)
                     states = [(await ledger.get(job)).state for job in jobs]
                     at_work, uploads = states.count(State.PROCESSING), crowd.uploading
                     seconds = await asyncio.to_thread(fleet.leave, member)
+                if member.role != GATEWAY:  # the other one could not have had every job
+                    await asyncio.to_thread(fleet.join, member.role, place)
                 ended.append(Ended(member.role, uploads, at_work * load.watchers_per_job, at_work, seconds))
                 spare = member.address
         await crowd.close()
@@ -113,7 +117,7 @@ def _code_of(checkout: Path) -> dict[str, str]:
 @click.option("--to", "after", type=_CHECKOUT, default=ROOT, help="Checkout that their successors run: a roll-back.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
 def main(uploads: int, jobs: int, watchers: int, before: Path, after: Path, as_json: bool) -> None:
-    """Two gateways and two workers; SIGTERM for each, with a successor that is ready before."""
+    """Two gateways and two workers; SIGTERM for each, and a successor."""
     with TemporaryDirectory(prefix="mediafleet-drain-") as folder:
         went = asyncio.run(measure(Path(folder), Load(uploads, jobs, watchers), before=before, after=after))
     if as_json:

@@ -75,7 +75,7 @@ class RollingCrowd:
 
     @asynccontextmanager
     async def working(self, ledger: RedisLedger) -> AsyncIterator[Sequence[UploadId]]:
-        """The jobs, from when all of them run and all their watchers stand until all have ended and were told."""
+        """The jobs, from when all have begun and all their watchers stand until all have ended and been told."""
         files = [f"POISON:rest:{_RESTS[number % 2]}\n{uuid4()}".encode() for number in range(self._load.jobs)]
         standing = 0
 
@@ -89,8 +89,8 @@ class RollingCrowd:
         async def all_stand() -> bool:
             return standing == self._load.watches
 
-        async def all_run() -> bool:
-            return {(await ledger.get(upload_id)).state for upload_id in ids} == {State.PROCESSING}
+        async def all_have_begun() -> bool:
+            return State.QUEUED not in {(await ledger.get(upload_id)).state for upload_id in ids}
 
         async with asyncio.TaskGroup() as callers:
             await ledger.pause(MediaKind.OTHER)  # so that all begin together
@@ -102,7 +102,7 @@ class RollingCrowd:
                     callers.create_task(watch(upload_id))
             await eventually(all_stand, 60, "every watch to stand")
             await ledger.resume(MediaKind.OTHER)
-            await eventually(all_run, 60, "every job to run")
+            await eventually(all_have_begun, 60, "every job to begin")
             yield ids
 
     async def close(self) -> None:

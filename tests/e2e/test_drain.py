@@ -13,6 +13,7 @@ from tests.deploy.manifests import container, name, of_kind, pod
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_a_rolling_update_under_load_fails_no_upload_loses_no_event_and_doubles_no_job(tmp_path: Path) -> None:
     went = asyncio.run(measure(tmp_path, Load(uploads=10, jobs=4, watchers_per_job=5)))
     assert went.faults == []
