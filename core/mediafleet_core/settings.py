@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TypeVar
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "MEDIAFLEET_"
@@ -17,6 +19,23 @@ _SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d)")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _BETTER_WORDS = {"time_delta_parsing": "must be a time such as 500ms, 10s, 5m, 6h or 7d"}
 """By pydantic's type of complaint."""
+
+
+def _redis_url(value: str) -> str:
+    """Refused before a client of Redis reads it, whose own complaint would quote a password that holds / ? or #."""
+    try:
+        url = urlsplit(value)
+        known = url.scheme == "unix" or (url.scheme in {"redis", "rediss"} and url.port != 0)
+    except ValueError:  # what stands for a port is none
+        known = False
+    if not known or (url.scheme != "unix" and ("@" in url.path or url.fragment)):
+        text = "must be redis://USER:PASSWORD@HOST:PORT/0, with / ? # @ % in a password as %2F and so on"
+        raise PydanticCustomError("redis_url", text)
+    return value
+
+
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+"""Where a Redis is, with its password perhaps."""
 
 
 class SettingsError(Exception):

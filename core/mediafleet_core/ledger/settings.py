@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from mediafleet_core.settings import SettingsPart
+from mediafleet_core.settings import RedisUrl, SettingsPart
 
 
 class LedgerSettings(SettingsPart):
     """Where the ledger lives, and how long it remembers."""
 
-    ledger_url: str = Field(
+    ledger_url: RedisUrl = Field(
         "redis://127.0.0.1:6379/0", description="Set a redis://, rediss:// or unix:// URL of a Redis with AOF."
     )
     ledger_prefix: str = Field("mf:", description="What every key of this mediafleet starts with.")

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from mediafleet_core.settings import SettingsPart
+from mediafleet_core.settings import RedisUrl, SettingsPart
 
 
 class QueueSettings(SettingsPart):
     """The broker: a Redis database that nothing else uses, since its upkeep looks at every key."""
 
-    broker_url: str = Field(
+    broker_url: RedisUrl = Field(
         "redis://127.0.0.1:6379/1",
         description="Set a redis://, rediss:// or unix:// URL of a database that holds nothing else.",
     )
