@@ -192,6 +192,10 @@ async def test_the_past_is_told_page_by_page(reached: Reached, redis_client: Red
     span.end_time.FromDatetime(first + timedelta(days=3))
     some = await reached.usage.ListUsageHistory(pb.ListUsageHistoryRequest(interval=span), metadata=ANN)
     assert [point.originals.bytes for point in some.points] == [96, 97]
+    for granularity in pb.UsageGranularity.values():  # the last hour, day and month of the calendar
+        span = uploads_pb2.TimeRange(start_time=Timestamp(seconds=253402300799))
+        future = pb.ListUsageHistoryRequest(granularity=granularity, interval=span)
+        assert not (await reached.usage.ListUsageHistory(future, metadata=ANN)).points
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ class UsageSteps(Reading):
         key = self._connection.key(f"trend:{granularity}:{_scope(tenant, collection)}")
         current = granularity.start(now)
         low, high = max(start, now - granularity.kept), min(end, now)
+        if start >= high:  # also where no step follows it in any calendar
+            return UsageHistory((), None)
         async with self._connection.guarded() as redis:
             known: Sequence[tuple[str, float]] = await redis.zrange(key, 0, 0, withscores=True)
             first = records.at(int(known[0][1])) if known else current
