@@ -43,6 +43,7 @@ def test_what_a_browser_may(changed: dict[str, str], exposed: str, said: str) ->
         ({"Expiration": {"Days": 30}}, "deletes stored files"),
         ({"Prefix": "uploads/acme/", "Expiration": {"Days": 30}}, "deletes stored files"),
         ({"Filter": {"And": {"Prefix": "logs/"}}, "Expiration": {"Days": 30}}, ""),
+        ({"Expiration": {"ExpiredObjectDeleteMarker": True}}, ""),
         ({"Status": "Disabled", "Expiration": {"Days": 30}}, ""),
         ({"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}, "after 7 days"),
         ({"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}}, "uploads live 24 hours"),

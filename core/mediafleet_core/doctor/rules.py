@@ -32,7 +32,7 @@ def judge_lifecycle(rules: Sequence[Any], upload_expiry: timedelta) -> Iterator[
         name, prefix = rule.get("ID", "without a name"), _prefix(rule)
         if rule.get("Status") != "Enabled" or not (prefix.startswith(ROOT) or ROOT.startswith(prefix)):
             continue
-        if "Expiration" in rule:
+        if rule.get("Expiration", {}).keys() & {"Days", "Date"}:  # else it is about markers of what is deleted
             text = f"the rule {name} deletes stored files"
             yield failed("lifecycle", text, "remove it: mediafleet deletes by itself")
         if "AbortIncompleteMultipartUpload" in rule:

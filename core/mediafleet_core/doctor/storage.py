@@ -102,7 +102,8 @@ class StorageExam:
     def _where(self) -> str:
         if self.settings.backend is Backend.LOCAL:
             return f"folder {self.settings.storage_dir}"
-        return f"bucket {self.settings.r2_bucket_name} at {urlsplit(self.settings.endpoint_url).netloc}"
+        host = urlsplit(self.settings.endpoint_url).netloc.rpartition("@")[2]  # a user and a password are nobody's
+        return f"bucket {self.settings.r2_bucket_name} at {host}"
 
     def _room(self) -> Finding:
         assert self.settings.storage_dir is not None
