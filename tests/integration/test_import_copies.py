@@ -92,6 +92,18 @@ async def test_a_caller_that_leaves_as_a_copy_begins_stops_nothing(
         await eventually(queued, copying.HOLD.total_seconds() / 2)
 
 
+async def test_where_too_many_copies_are_under_way_nothing_is_begun(
+    redis_url: str, redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_MOST_BEGUN", 0)
+    async with place(redis_url, tmp_path) as here:
+        found = await here.only("a.bin")
+        with refused(StatusCode.RESOURCE_EXHAUSTED, Reason.RATE_LIMITED, RetryInfo):
+            await take(here, found)
+        assert [upload async for upload in here.client.list()] == []
+        assert (await here.client.usage()).reserved_bytes == 0
+
+
 @pytest.mark.parametrize("gone", [True, False])
 async def test_an_object_that_goes_or_changes_while_it_is_imported_fails(
     on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch, gone: bool

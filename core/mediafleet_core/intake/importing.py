@@ -82,6 +82,7 @@ class Imports:
         if request:
             upload = await self._ledger.check_create(tenant, spec, limits=limits, request=request)
         if upload is None:
+            self._check_room()  # what is refused leaves no upload behind
             declared = declared_type(spec.content_type, spec.display_name)
             limits.check_type(declared)
             sized = msgspec.structs.replace(spec, size_bytes=(await self._looked_at(source)).size)
@@ -138,9 +139,7 @@ class Imports:
 
     async def _begin(self, upload: Upload, source: StoredObject, limits: Limits) -> asyncio.Task[None] | None:
         """The copy, begun here; None where another process is at it."""
-        if len(self._begun) >= _MOST_BEGUN:
-            text = "too many imports are under way; try again after the delay"
-            raise MediafleetError(Reason.RATE_LIMITED, text, retry_after=1.0)
+        self._check_room()
         copying = Copying(self._works, upload, source, limits, self._places)
         if not await copying.hold():
             return None
@@ -148,6 +147,11 @@ class Imports:
         self._begun[upload.upload_id] = task
         task.add_done_callback(lambda ended: self._ended(upload.upload_id, ended))
         return task
+
+    def _check_room(self) -> None:
+        if len(self._begun) >= _MOST_BEGUN:
+            text = "too many imports are under way; try again after the delay"
+            raise MediafleetError(Reason.RATE_LIMITED, text, retry_after=1.0)
 
     def _ended(self, upload_id: UploadId, task: asyncio.Task[None]) -> None:
         del self._begun[upload_id]
