@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from mediafleet.cli import cli
+from mediafleet_core.doctor import bucket as bucket_exam
 from mediafleet_core.storage import open_bare
 from mediafleet_core.storage.s3_client import make_client
 from mediafleet_devserver.redis_server import free_port, redis_server
@@ -124,6 +125,16 @@ def test_a_redis_that_is_shared_or_away_is_found_out(
     monkeypatch.setenv("MEDIAFLEET_LEDGER_URL", f"redis://127.0.0.1:{free_port()}/0")
     done, found = doctor("--only", "redis")
     assert (done.exit_code, "MEDIAFLEET_LEDGER_URL" in found["redis"]["remedy"]) == (1, True)
+
+
+def test_a_storage_that_does_not_answer_is_waited_for_once(served: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(bucket_exam, "make_client", lambda settings: asked.append("client"))
+        patched.setenv("R2_ENDPOINT_URL", f"http://user:secret@127.0.0.1:{free_port()}")
+        done, found = doctor("--only", "storage", "--only", "clock")
+    assert (done.exit_code, list(found), asked) == (1, ["storage"], [])
+    assert "secret" not in done.output
 
 
 def test_settings_that_are_wrong_or_slips_are_found_out(served: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ class BucketExam:
 
     async def clock(self) -> AsyncIterator[Finding]:
         """The storage's Date against ours: signatures carry our time. Also told where the storage refuses us."""
-        if self._storage.settings.backend not in (Backend.S3, Backend.R2):
+        if self._storage.settings.backend not in (Backend.S3, Backend.R2) or not self._storage.reached:
             return
         try:
             answer = await asyncio.to_thread(

@@ -33,6 +33,8 @@ class StorageExam:
         """Nothing is asked yet."""
         self.settings = settings
         self._usable: bool | None = None
+        self.reached = True
+        """False once it was found to give no answer at all."""
         self._prefix = f"{CHECK}doctor/{uuid4()}/"
 
     async def usable(self) -> bool:
@@ -56,6 +58,7 @@ class StorageExam:
             self._usable = True
             yield ok("storage", f"{self._where()}, answers in {took}")
         except MediafleetError as error:
+            self.reached = error.metadata.get("cause") not in {"timeout", "network"}
             yield refused("storage", error)
         finally:
             await store.close()
