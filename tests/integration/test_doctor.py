@@ -145,6 +145,8 @@ def test_settings_that_are_wrong_or_slips_are_found_out(served: Bucket, monkeypa
     assert done.exit_code == 1
     assert "MEDIAFLEET_STORAGE_TIMEOUT is meant" in found["variables"]["remedy"]
     assert "MEDIAFLEET_JOB_LEASE must be a time" in found["worker settings"]["text"]
+    monkeypatch.setenv("MEDIAFLEET_JOB_LEASE", "0s")
+    assert "greater than 0 seconds" in doctor("--only", "worker settings")[1]["worker settings"]["text"]
     assert "TCP_ADDR" not in done.stdout
 
 

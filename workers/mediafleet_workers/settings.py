@@ -56,9 +56,13 @@ class WorkerSettings(SettingsPart):
 class JobSettings(SettingsPart):
     """How one job is held, limited and tried again."""
 
-    job_lease: timedelta = Field(timedelta(seconds=6), description="Silence after which a job is given to another.")
+    job_lease: timedelta = Field(
+        timedelta(seconds=6), gt=timedelta(0), description="Silence after which a job is given to another."
+    )
     job_renew_interval: timedelta = Field(
-        timedelta(milliseconds=200), description="Time between two renewals: also until a cancel is seen."
+        timedelta(milliseconds=200),
+        gt=timedelta(0),
+        description="Time between two renewals: also until a cancel is seen.",
     )
     job_patience: timedelta = Field(
         timedelta(minutes=2), description="How long a finished job waits for a ledger that does not answer."

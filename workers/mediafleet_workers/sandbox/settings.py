@@ -18,8 +18,10 @@ class SandboxSettings(SettingsPart):
     """Budgets per job, beyond what the interpreter with its decoders uses anyway."""
 
     job_memory: int = Field(2048 * MIB, ge=64 * MIB, description="Bytes of memory that one job may add.")
-    job_cpu: timedelta = Field(timedelta(minutes=5), description="CPU time that one job may use.")
-    job_time: timedelta = Field(timedelta(minutes=10), description="Time that the processing of one job may take.")
+    job_cpu: timedelta = Field(timedelta(minutes=5), gt=timedelta(0), description="CPU time that one job may use.")
+    job_time: timedelta = Field(
+        timedelta(minutes=10), gt=timedelta(0), description="Time that the processing of one job may take."
+    )
     job_file_size: int = Field(4096 * MIB, ge=MIB, description="Bytes of the largest file that a job may write.")
     job_open_files: int = Field(64, ge=16, description="Files that a job may have open.")
     worker_plugins: Annotated[tuple[str, ...], NoDecode] = Field(
