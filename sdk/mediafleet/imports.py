@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 
-from mediafleet.errors import MediafleetError
+from mediafleet.errors import FailedPrecondition, MediafleetError
 from mediafleet.gateways import Gateways
 from mediafleet.many import AT_ONCE, ImportOutcome, each, in_parallel
 from mediafleet.resuming import OTHERS, lost_states
@@ -56,7 +56,8 @@ class AsyncImports:
         goes on; one that failed, was cancelled or deleted is made anew, in a batch only one that expired. `progress`
         is called with the `Upload` while a long copy goes on. Without a `display_name` it is the last part of the key,
         without a `path` the key. Raises `NotFound` (SOURCE_NOT_FOUND) or `FailedPrecondition` (SOURCE_CHANGED) where
-        the object is no longer as it was listed.
+        the object is no longer as it was listed, and the latter (UPLOAD_CANCELLED) where somebody cancels the upload
+        meanwhile.
         """
         spec = pb.UploadSpec(
             display_name=display_name,
@@ -117,12 +118,17 @@ class AsyncImports:
                 yield outcome
 
     async def _taken(self, request: pb.ImportUploadRequest, progress: ImportCallback | None) -> pb.Upload:
+        waited = False
         while True:
             answer = await self._gateways.call(lambda gateway: gateway.uploads.ImportUpload, request)
             if progress is not None:
                 progress(answer.upload)
+            if waited and answer.upload.state == pb.UploadState.UPLOAD_STATE_CANCELLED:
+                # Between two calls; whoever cancels it during one has the gateway say so.
+                raise FailedPrecondition("the upload was cancelled", reason="UPLOAD_CANCELLED")
             if answer.upload.state != pb.UploadState.UPLOAD_STATE_RECEIVING:
                 return answer.upload
+            waited = True
 
 
 def _request_ids(asked: bytes) -> Iterator[str]:

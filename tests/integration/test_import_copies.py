@@ -13,7 +13,8 @@ from google.rpc.error_details_pb2 import RetryInfo
 from grpc import StatusCode
 from redis.asyncio import Redis
 
-from mediafleet import UploadState
+from mediafleet import FailedPrecondition, UploadState
+from mediafleet.gateways import Gateways
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.errors import Reason
 from mediafleet_core.intake import IntakeSettings, copying, importing
@@ -143,6 +144,30 @@ async def test_a_cancel_stops_the_copy(on_r2: Place, r2: Bucket, monkeypatch: py
 
     await eventually(nothing_left)
     assert r2.asked["UploadPartCopy"] <= asked + 1  # of three parts
+
+
+async def test_a_cancel_between_two_calls_is_not_undone(
+    on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await on_r2.only("film.bin", FILM)
+    monkeypatch.setattr(importing, "PATIENCE", 0.05)
+    monkeypatch.setattr(copying, "_BEAT", 0.02)
+    r2.plan(Fault(kind=FaultKind.STALL, seconds=0.3, operations=frozenset({Operation.UPLOAD_PART_COPY})))
+    call = Gateways.call
+
+    async def cancelled_first(self: Gateways, method: Any, request: Any, **more: Any) -> Any:
+        answer = await call(self, method, request, **more)
+        if isinstance(answer, pb.ImportUploadResponse) and answer.upload.state == UploadState.UPLOAD_STATE_RECEIVING:
+            cancel = pb.CancelUploadRequest(upload_id=answer.upload.upload_id)
+            await call(self, lambda gateway: gateway.uploads.CancelUpload, cancel)
+        return answer
+
+    monkeypatch.setattr(Gateways, "call", cancelled_first)
+    with pytest.raises(FailedPrecondition) as cancelled:
+        await on_r2.client.imports.take(found)
+    assert cancelled.value.reason == "UPLOAD_CANCELLED"
+    (left,) = [upload async for upload in on_r2.client.list()]
+    assert left.state == UploadState.UPLOAD_STATE_CANCELLED
 
 
 async def test_who_waits_for_a_long_copy_hears_how_far_it_is(
