@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import aiohttp
@@ -20,6 +22,7 @@ from pydantic import SecretStr
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.ports import ObjectStore
 from mediafleet_core.storage import Backend, StorageSettings, open_local, open_store
+from mediafleet_core.storage.plain_files import PlainFiles
 from tests.conformance.conftest import local_store
 from tests.waiting import wait_until
 
@@ -210,3 +213,13 @@ async def test_plain_files_are_read_as_objects_and_never_changed(folder_store: O
         assert kept.value.reason is Reason.FIELD_INVALID
     assert (imports / "deep" / "a").read_bytes() == b"deep/b"
     assert [stored.key async for stored in folder_store.list("")] == ["uploads/ann/1/o/1"]
+
+
+def test_a_file_of_a_time_that_no_calendar_has_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(b"content")
+    # Not every file system keeps such a time.
+    odd = SimpleNamespace(st_mode=stat.S_IFREG, st_ino=1, st_size=7, st_mtime=4e11, st_mtime_ns=4 * 10**20)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "lstat", lambda path: odd)
+        (found,) = PlainFiles(tmp_path, "imports/").below("imports/", "")
+    assert (found.key, found.size, found.modified) == ("imports/a", 7, None)

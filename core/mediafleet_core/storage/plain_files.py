@@ -55,4 +55,8 @@ def described(key: str, file: BinaryIO) -> StoredObject:
 
 def _object(key: str, status: os.stat_result) -> StoredObject:
     etag = f"{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"
-    return StoredObject(key, status.st_size, etag, modified=datetime.fromtimestamp(status.st_mtime, UTC))
+    try:
+        modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    except (ValueError, OverflowError):  # people's files may have any time, such as the year 14645
+        modified = None
+    return StoredObject(key, status.st_size, etag, modified=modified)
