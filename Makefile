@@ -80,7 +80,7 @@ $(SWIFT)/.ready: swift.lock
 	@touch $@
 
 docs: $(STAMP) ## renew the pages that are made from the code
-	@$(RUN) tools/configuration.py
+	@$(RUN) -m tools.configuration
 
 protos: $(STAMP) ## renew the generated code from protos/
 	@tools/protos.sh
@@ -92,8 +92,8 @@ dashboards: $(STAMP) ## write deploy/grafana/*.json from the code
 	@$(RUN) -m deploy.grafana
 
 deploy-files: dashboards ## renew what deploy/ takes over: boards, rules, the locks of the images
-	@$(RUN) tools/deploy.py
-	@$(RUN) tools/image_locks.py
+	@$(RUN) -m tools.deploy
+	@$(RUN) -m tools.image_locks
 
 bench: $(STAMP) ## run the benchmarks
 	@$(RUN) -m benchmarks $(ARGS)

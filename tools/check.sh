@@ -27,9 +27,9 @@ check "types" "$bin/mypy"
 check "imports" "$bin/lint-imports"
 check "locks" tools/check_locks.sh
 check "locked dependencies" "$bin/python" tools/check_lock_fresh.py
-check "configuration reference" "$bin/python" tools/configuration.py --check
-check "image locks" "$bin/python" tools/image_locks.py --check
-check "rules and boards" "$bin/python" tools/deploy.py --check
+check "configuration reference" "$bin/python" -m tools.configuration --check
+check "image locks" "$bin/python" -m tools.image_locks --check
+check "rules and boards" "$bin/python" -m tools.deploy --check
 check "manifests" "$deploy/python" tools/manifests.py
 check "images" "$deploy/hadolint" deploy/images/gateway.Dockerfile deploy/images/workers.Dockerfile
 check "generated code" tools/protos.sh --check

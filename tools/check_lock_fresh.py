@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 DISTRIBUTIONS = ("sdk", "core", "services/gateway", "workers", "services/devserver")
@@ -23,7 +23,7 @@ def locked(lock: str) -> dict[str, set[Version]]:
     return versions
 
 
-def declared(root: Path) -> tuple[list[Requirement], dict[str, Version]]:
+def declared(root: Path) -> tuple[list[Requirement], dict[NormalizedName, Version]]:
     """What the distributions and the dependency groups ask for, and the distributions' own versions."""
     groups = tomllib.loads((root / "pyproject.toml").read_text())["dependency-groups"]
     texts = [text for group in groups.values() for text in group if isinstance(text, str)]

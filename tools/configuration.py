@@ -24,6 +24,7 @@ from mediafleet_core.settings import SettingsPart, variables_of
 from mediafleet_core.storage import StorageSettings
 from mediafleet_gateway.bootstrap import Settings as GatewayProcess
 from mediafleet_workers.bootstrap import Settings as WorkerProcess
+from tools.made import write_or_check
 
 PAGE = Path(__file__).parents[1] / "docs/guide/configuration.md"
 PROCESSES: Mapping[str, Sequence[type[SettingsPart]]] = {
@@ -48,16 +49,9 @@ development starts without a storage, and says so). `mediafleet doctor` names th
 """
 
 
-def main() -> int:
-    """Write, or compare."""
-    text = page()
-    if "--check" not in sys.argv:
-        PAGE.write_text(text)
-        return 0
-    if PAGE.exists() and PAGE.read_text() == text:
-        return 0
-    print(f"{PAGE.name} is not what the settings say: run make docs and commit the result", file=sys.stderr)
-    return 1
+def main(arguments: Sequence[str]) -> int:
+    """The exit status."""
+    return write_or_check({PAGE: page()}, "run make docs", arguments)
 
 
 def page() -> str:
@@ -234,4 +228,4 @@ def options() -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,11 +1,9 @@
-"""Writes what deploy/k8s takes over from its neighbours: tools/deploy.py [--check].
+"""Writes what deploy/k8s takes over from its neighbours: python -m tools.deploy [--check].
 
 Kustomize reads no file outside its own folders and makes no rule file into a PrometheusRule, so
 
     deploy/prometheus/rules/*.yaml  becomes  deploy/k8s/components/prometheus-operator/rules.yaml
     deploy/grafana/*.json           is named in  deploy/grafana/kustomization.yaml
-
-With --check nothing is written, and a difference is a failure.
 """
 
 from __future__ import annotations
@@ -14,6 +12,8 @@ import sys
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+
+from tools.made import write_or_check
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
@@ -68,16 +68,7 @@ def made() -> Mapping[Path, str]:
 
 def main(arguments: list[str]) -> int:
     """The exit status."""
-    files = made()
-    if arguments == ["--check"]:
-        stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
-        for path in stale:
-            print(f"{path.relative_to(DEPLOY.parent)} is not what tools/deploy.py makes; run make deploy-files")
-        return bool(stale)
-    for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return 0
+    return write_or_check(made(), "run make deploy-files", arguments)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Cuts the locks of the images out of requirements.lock: tools/image_locks.py [--check].
+"""Cuts the locks of the images out of requirements.lock: python -m tools.image_locks [--check].
 
 An image installs what its distribution needs and nothing else, in the versions and with the hashes that everything
-here is tested with. Run in the environment of `make setup`, which tells what needs what. With --check nothing is
-written, and a difference is a failure.
+here is tested with. Run in the environment of `make setup`, which tells what needs what.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ from pathlib import Path
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tools.made import write_or_check
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "deploy/images"
@@ -72,15 +73,7 @@ def made() -> Mapping[Path, str]:
 
 def main(arguments: list[str]) -> int:
     """The exit status."""
-    locks = made()
-    if arguments == ["--check"]:
-        stale = [path for path, text in locks.items() if not path.exists() or path.read_text() != text]
-        for path in stale:
-            print(f"{path.relative_to(ROOT)} is not cut from requirements.lock; run make deploy-files")
-        return bool(stale)
-    for path, text in locks.items():
-        path.write_text(text)
-    return 0
+    return write_or_check(made(), "run make deploy-files", arguments)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,11 @@ def container(workload: Object) -> Object:
     return found
 
 
+def hook(workload: Object) -> int:
+    """Seconds that its container sleeps before it gets SIGTERM."""
+    return int(container(workload).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0))
+
+
 def ours(overlay: str) -> Iterator[Object]:
     """Workloads that run an image of this repository."""
     return (each for each in of_kind(overlay, "Deployment") if container(each)["image"].startswith("mediafleet-"))

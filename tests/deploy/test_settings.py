@@ -11,7 +11,7 @@ import mediafleet_gateway.bootstrap
 import mediafleet_workers.bootstrap
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.quotas import Limits
-from mediafleet_core.settings import PREFIX, SettingsPart
+from mediafleet_core.settings import SettingsPart, variables_of
 from mediafleet_core.telemetry.metrics import address
 from tests.deploy.manifests import (
     DEPLOY,
@@ -19,6 +19,7 @@ from tests.deploy.manifests import (
     container,
     each_overlay,
     environment,
+    hook,
     name,
     ours,
     pod,
@@ -54,10 +55,10 @@ def _fields(workload: Object) -> dict[str, object]:
     """The type of each variable that its process knows."""
     parts = get_type_hints(_kind_of(workload)).values()
     return {
-        str(field.validation_alias or PREFIX + key.upper()): field.annotation
+        variable: field.annotation
         for part in parts
         if issubclass(part, SettingsPart)
-        for key, field in part.model_fields.items()
+        for variable, field in variables_of(part).items()
     }
 
 
@@ -147,9 +148,8 @@ def test_grace_periods_hold_the_hook_the_grace_and_the_last_steps(
     for each in ours(overlay):
         settings = _told(overlay, each, monkeypatch)
         allowed = pod(each)["terminationGracePeriodSeconds"]
-        hook = container(each).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         if isinstance(settings, mediafleet_gateway.bootstrap.Settings):
             grace = settings.gateway.drain_grace
         else:
             grace = settings.worker.worker_grace
-        assert hook + grace.total_seconds() + LAST_STEPS <= allowed, name(each)
+        assert hook(each) + grace.total_seconds() + LAST_STEPS <= allowed, name(each)

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.drain import GRACE, measure
 from benchmarks.rolling_crowd import Load
-from tests.deploy.manifests import container, name, of_kind, pod
+from tests.deploy.manifests import container, hook, name, of_kind, pod
 
 
 @pytest.mark.long
@@ -29,9 +29,8 @@ def spared(role: str) -> float:
     found = []
     for each in of_kind("prod", "Deployment"):
         variables = {variable["name"]: variable.get("value") for variable in container(each)["env"]}
-        hook = container(each).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         if role == "gateway" and name(each) == "mediafleet-gateway":
-            found.append(pod(each)["terminationGracePeriodSeconds"] - hook)
+            found.append(pod(each)["terminationGracePeriodSeconds"] - hook(each))
         if role == "worker" and name(each) == "mediafleet-worker-image":
             assert variables["MEDIAFLEET_WORKER_GRACE"] == "60s"
             found.append(pod(each)["terminationGracePeriodSeconds"] - 60 + GRACE)

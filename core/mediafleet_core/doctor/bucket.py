@@ -13,6 +13,7 @@ import aiohttp
 import google_crc32c
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mediafleet_core.doctor import trials
 from mediafleet_core.doctor.findings import Finding, failed, ok, refused, skipped, warning
 from mediafleet_core.doctor.rules import CORS_GUIDE, HEADER, judge_cors, judge_lifecycle
 from mediafleet_core.doctor.storage import StorageExam
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _SKEW_WARNED, _SKEW_FAILED = timedelta(seconds=30), timedelta(minutes=5)
-_PATIENCE = aiohttp.ClientTimeout(total=30)
 
 
 class BucketExam:
@@ -120,7 +120,7 @@ class BucketExam:
         }
         origin = {"Origin": self._origin} if self._origin else {}
         try:
-            async with aiohttp.ClientSession(timeout=_PATIENCE, trust_env=True) as session:
+            async with trials.client() as session:
                 sent = session.put(url, data=content, headers=headers | origin, skip_auto_headers=["content-type"])
                 async with sent as put:
                     status, exposed = put.status, put.headers.get("Access-Control-Expose-Headers", "")

@@ -40,6 +40,11 @@ async def tried(name: str, step: Awaitable[str]) -> Finding:
         )
 
 
+def client() -> aiohttp.ClientSession:
+    """What asks signed URLs: through the proxy that the environment names, as whoever uploads from here."""
+    return aiohttp.ClientSession(timeout=_PATIENCE, trust_env=True)
+
+
 async def timed(step: Awaitable[T]) -> tuple[str, T]:
     """How long it took, in words, and what it answered."""
     began = time.perf_counter()
@@ -90,7 +95,7 @@ async def list_all(store: ObjectStore, prefix: str, keys: Sequence[str]) -> str:
 async def download(store: ObjectStore, key: str, content: bytes) -> str:
     """Fetch it by a signed URL, as a browser does."""
     url = await store.sign_url(key, timedelta(minutes=5), file_name="doctor.bin")
-    async with aiohttp.ClientSession(timeout=_PATIENCE, trust_env=True) as session, session.get(url) as answer:
+    async with client() as session, session.get(url) as answer:
         if answer.status != 200 or await answer.read() != content:
             raise _Differs(f"the URL of a download answers {answer.status}")
     return ""

@@ -15,7 +15,6 @@ from mediafleet_core.ledger.reconciling import ComparingSteps
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import Figures, ServerFigures
 from mediafleet_core.uploads import State
-from mediafleet_core.usage import Stored
 
 
 class FiguresSteps(ComparingSteps):
@@ -24,15 +23,15 @@ class FiguresSteps(ComparingSteps):
     async def figures(self) -> Figures:
         """One script for what is counted, two commands each for the bucket's comparison and for the server."""
         reply = await self._connection.run("figures", kinds=list(MediaKind))
-        *queues, states, batch_states, usage = reply.extra
-        uploads, batches, stored = map(_fields, (states, batch_states, usage))
+        *queues, states, batch_states, counters = reply.extra
+        uploads, batches, usage = map(_fields, (states, batch_states, counters))
         return Figures(
             as_of=records.at(reply.detail),
             queues=[queue_figures(kind, row) for kind, row in zip(MediaKind, queues, strict=True)],
             uploads={state: int(uploads.get(state, 0)) for state in State},
             batches={state: int(batches.get(state, 0)) for state in BatchState},
-            originals=_stored("o", stored),
-            renditions=_stored("r", stored),
+            originals={kind: records.stored(usage, f"o:{kind}") for kind in MediaKind},
+            renditions={kind: records.stored(usage, f"r:{kind}") for kind in MediaKind},
             reconciliation=await self.reconciliation(),
             server=await self._server(),
         )
@@ -50,13 +49,6 @@ class FiguresSteps(ComparingSteps):
 
 def _fields(row: str) -> dict[str, str]:
     return msgspec.json.decode(row, type=dict[str, str])
-
-
-def _stored(what: str, fields: records.Fields) -> dict[MediaKind, Stored]:
-    def of(kind: MediaKind) -> Stored:
-        return Stored(*(int(fields.get(f"{what}:{kind}:{count}", 0)) for count in ("size", "objects")))
-
-    return {kind: of(kind) for kind in MediaKind}
 
 
 def _server_figures(told: Mapping[str, Any], database: int, fsync_always: bool | None) -> ServerFigures:

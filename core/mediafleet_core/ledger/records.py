@@ -25,6 +25,7 @@ from mediafleet_core.uploads import (
     Upload,
     UploadSpec,
 )
+from mediafleet_core.usage import Stored
 
 Fields = Mapping[str, str]
 _T = TypeVar("_T")
@@ -123,6 +124,11 @@ def progress_made(message: str | bytes) -> ProgressMade:
 def at(milliseconds: str | int) -> datetime:
     """A time from Redis' milliseconds."""
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def stored(fields: Fields, name: str) -> Stored:
+    """An amount among the counters of usage; nothing where it was never counted."""
+    return Stored(int(fields.get(f"{name}:size", 0)), int(fields.get(f"{name}:objects", 0)))
 
 
 def _about(fields: Fields) -> _About:

@@ -8,6 +8,7 @@ from itertools import islice
 
 from mediafleet_core.identity import TenantId
 from mediafleet_core.ledger import records
+from mediafleet_core.ledger.base import milliseconds
 from mediafleet_core.ledger.reading import Reading
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.usage import Granularity, Operations, Stored, Usage, UsageHistory, UsagePoint
@@ -24,12 +25,9 @@ class UsageSteps(Reading):
         key = f"usage:{_scope(tenant, collection)}" if tenant else "usage"
         fields = records.pairs(await self._connection.call("HGETALL", self._connection.key(key)))
 
-        def stored(name: str) -> Stored:
-            return Stored(int(fields.get(f"{name}:size", 0)), int(fields.get(f"{name}:objects", 0)))
-
         found = Usage(
-            originals={kind: stored(f"o:{kind}") for kind in MediaKind},
-            renditions={kind: stored(f"r:{kind}") for kind in MediaKind},
+            originals={kind: records.stored(fields, f"o:{kind}") for kind in MediaKind},
+            renditions={kind: records.stored(fields, f"r:{kind}") for kind in MediaKind},
             collections={},
             reserved_bytes=int(fields.get("reserved", 0)),
             as_of=datetime.now(UTC),
@@ -37,7 +35,7 @@ class UsageSteps(Reading):
         if not tenant or collection:
             return found
         names = [field[2 : -len(":size")] for field in fields if field.startswith("c:") and field.endswith(":size")]
-        collections = {name: stored(f"c:{name}") for name in names}
+        collections = {name: records.stored(fields, f"c:{name}") for name in names}
         collections[""] = found.total - sum(collections.values(), Stored())
         largest = sorted((name for name, held in collections.items() if held.objects), key=collections.__getitem__)
         return found._replace(collections={name: collections[name] for name in reversed(largest)})
@@ -132,7 +130,7 @@ def _steps(now: datetime) -> Sequence[Mapping[str, object]]:
         {
             "name": granularity,
             "start": _milliseconds(granularity.start(now)),
-            "kept": int(granularity.kept.total_seconds() * 1000),
+            "kept": milliseconds(granularity.kept),
         }
         for granularity in Granularity
     ]

@@ -18,13 +18,13 @@ WAIT_OBJECTIVE: Final = 0.99
 WAIT_SECONDS: Final = 60
 """So large a share of jobs starts within so many seconds: the objective."""
 
-_HANDLED: Final = "grpc_server_handled_total"
-CALLS: Final = total(rate(_HANDLED, PROCESS, OURS))
+HANDLED: Final = "grpc_server_handled_total"
+CALLS: Final = total(rate(HANDLED, PROCESS, OURS))
 FAILED_CALLS: Final = (
     "clamp_min("
-    + total(rate(_HANDLED, PROCESS, OURS, 'grpc_code=~"UNAVAILABLE|INTERNAL|UNKNOWN|DATA_LOSS"'))
+    + total(rate(HANDLED, PROCESS, OURS, 'grpc_code=~"UNAVAILABLE|INTERNAL|UNKNOWN|DATA_LOSS"'))
     + " + "
-    + total(rate(_HANDLED, PROCESS, OURS, 'grpc_type="unary"', 'grpc_code="DEADLINE_EXCEEDED"'))
+    + total(rate(HANDLED, PROCESS, OURS, 'grpc_type="unary"', 'grpc_code="DEADLINE_EXCEEDED"'))
     + " + "
     + total(rate("mediafleet_rejected_total", PROCESS, 'reason="STORAGE_DENIED"'))
     + " - "
@@ -62,6 +62,7 @@ def slowest_columns(steps: Steps) -> Mapping[str, Column]:
 
 STEP_STEPS: Final = rising(0.05, 0.25)
 
+FINISHED: Final = "mediafleet_jobs_finished_total"
 FAILED_WORK: Final = 'outcome=~"failed|timed_out"'
 FINISHED_WORK: Final = 'outcome=~"succeeded|failed|timed_out"'
 """Attempts that ended a job; the others are tried again, given back or cancelled."""

@@ -7,6 +7,7 @@ from typing import Final
 from deploy.grafana.boards.common import (
     FAILED_CALL_SHARE,
     FAILED_CALL_STEPS,
+    HANDLED,
     OUR_FAULT,
     OURS,
     STEP,
@@ -18,7 +19,6 @@ from deploy.grafana.boards.processes import process_row
 from deploy.grafana.model import Board, Colour, Panel, Query, Row, Shape, Unit, none_is_good, rising
 from deploy.grafana.promql import PROCESS, busiest, or_none, quantile, rate, series, total
 
-_HANDLED: Final = "grpc_server_handled_total"
 _HANDLING: Final = "grpc_server_handling_seconds"
 
 _NOW: Final = Row(
@@ -79,14 +79,14 @@ _CALLS: Final = Row(
             means="The ten busiest methods, in calls per second.",
             do="Compare with a usual day. A method that is far up: one caller may have gone wild.",
             unit=Unit.CALLS_PER_SECOND,
-            queries=[Query(busiest(10, total(rate(_HANDLED, PROCESS, OURS), "grpc_method")), "{{grpc_method}}")],
+            queries=[Query(busiest(10, total(rate(HANDLED, PROCESS, OURS), "grpc_method")), "{{grpc_method}}")],
         ),
         Panel(
             title="Answers by code",
             means="How calls end. OK, NOT_FOUND, FAILED_PRECONDITION and the like are the caller's affair.",
             do="UNAVAILABLE, INTERNAL or DEADLINE_EXCEEDED are ours: see the next panel.",
             unit=Unit.CALLS_PER_SECOND,
-            queries=[Query(busiest(10, total(rate(_HANDLED, PROCESS, OURS), "grpc_code")), "{{grpc_code}}")],
+            queries=[Query(busiest(10, total(rate(HANDLED, PROCESS, OURS), "grpc_code")), "{{grpc_code}}")],
             stacked=True,
         ),
         Panel(
@@ -97,7 +97,7 @@ _CALLS: Final = Row(
             steps=none_is_good(Colour.WARNING),
             queries=[
                 Query(
-                    or_none(total(rate(_HANDLED, PROCESS, OURS, OUR_FAULT), "grpc_method"), "grpc_method"),
+                    or_none(total(rate(HANDLED, PROCESS, OURS, OUR_FAULT), "grpc_method"), "grpc_method"),
                     "{{grpc_method}}",
                 )
             ],

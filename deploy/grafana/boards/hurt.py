@@ -10,6 +10,7 @@ from deploy.grafana.boards.common import (
     FAILED_CALL_SHARE,
     FAILED_CALL_STEPS,
     FAILED_WORK,
+    FINISHED,
     FINISHED_WORK,
     OLDEST,
     STORAGE_ERROR_SHARE,
@@ -91,8 +92,8 @@ HURT: Final = Row(
             queries=[
                 Query(
                     share(
-                        total(rate("mediafleet_jobs_finished_total", PROCESS, FAILED_WORK)),
-                        total(rate("mediafleet_jobs_finished_total", PROCESS, FINISHED_WORK)),
+                        total(rate(FINISHED, PROCESS, FAILED_WORK)),
+                        total(rate(FINISHED, PROCESS, FINISHED_WORK)),
                     ),
                     "failed",
                 )

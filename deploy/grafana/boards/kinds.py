@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.boards.common import FAILED_WORK, FINISHED_WORK
+from deploy.grafana.boards.common import FAILED_WORK, FINISHED, FINISHED_WORK
 from deploy.grafana.model import (
     Board,
     Colour,
@@ -19,12 +19,11 @@ from deploy.grafana.model import (
 )
 from deploy.grafana.promql import KIND, PROCESS, mean, or_none, quantile, rate, series, share, total
 
-_FINISHED: Final = "mediafleet_jobs_finished_total"
 _STAGE: Final = "mediafleet_job_duration_seconds"
 
 
 def _failing(*by: str) -> str:
-    return share(total(rate(_FINISHED, KIND, FAILED_WORK), *by), total(rate(_FINISHED, KIND, FINISHED_WORK), *by))
+    return share(total(rate(FINISHED, KIND, FAILED_WORK), *by), total(rate(FINISHED, KIND, FINISHED_WORK), *by))
 
 
 _ENDS: Final = Row(
@@ -37,7 +36,7 @@ _ENDS: Final = Row(
             unit=Unit.COUNT,
             shape=Shape.TABLE,
             queries=[
-                Query(total(rate(_FINISHED, KIND, FINISHED_WORK), "kind"), "Per second"),
+                Query(total(rate(FINISHED, KIND, FINISHED_WORK), "kind"), "Per second"),
                 Query(_failing("kind"), "Failing"),
                 Query(quantile(0.99, _STAGE, KIND, 'stage="process"', by=("kind",)), "Process, p99"),
                 Query(total(series("mediafleet_jobs_in_progress", KIND), "kind"), "Running"),
@@ -64,7 +63,7 @@ _ENDS: Final = Row(
             means="Jobs that ended for good, per second.",
             do="Nothing while work waits: open Queues and workers.",
             unit=Unit.PER_SECOND,
-            queries=[Query(total(rate(_FINISHED, KIND, FINISHED_WORK), "kind"), "{{kind}}")],
+            queries=[Query(total(rate(FINISHED, KIND, FINISHED_WORK), "kind"), "{{kind}}")],
             stacked=True,
             width=12,
             opens="mediafleet-queues",
@@ -74,7 +73,7 @@ _ENDS: Final = Row(
             means="How attempts end. `retried` and `timed_out` come again, `released` and `lost` go to another worker.",
             do="Many `lost`: workers die, see their memory. Many `retried`: storage or a decoder that wavers.",
             unit=Unit.PER_SECOND,
-            queries=[Query(total(rate(_FINISHED, KIND), "outcome"), "{{outcome}}")],
+            queries=[Query(total(rate(FINISHED, KIND), "outcome"), "{{outcome}}")],
             stacked=True,
             width=12,
             runbooks=("JobFailureRatio",),

@@ -7,6 +7,8 @@ from typing import Final
 from deploy.grafana.boards.common import (
     CALLS,
     FAILED_CALL_STEPS,
+    FINISHED,
+    HANDLED,
     OLDEST,
     OUR_FAULT,
     OURS,
@@ -57,9 +59,7 @@ _CALLS: Final = Row(
             means="Answered calls per second, by service.",
             do="A sudden drop means that callers cannot reach the gateways, or that they stopped. Compare with errors.",
             unit=Unit.CALLS_PER_SECOND,
-            queries=[
-                Query(total(rate("grpc_server_handled_total", PROCESS, OURS), "grpc_service"), "{{grpc_service}}")
-            ],
+            queries=[Query(total(rate(HANDLED, PROCESS, OURS), "grpc_service"), "{{grpc_service}}")],
         ),
         Panel(
             title="Calls that fail, by code",
@@ -69,7 +69,7 @@ _CALLS: Final = Row(
             steps=rising(*FAILED_CALL_STEPS),
             queries=[
                 Query(
-                    f"{total(rate('grpc_server_handled_total', PROCESS, OURS, OUR_FAULT), 'grpc_code')}"
+                    f"{total(rate(HANDLED, PROCESS, OURS, OUR_FAULT), 'grpc_code')}"
                     f" / on() group_left() clamp_min({CALLS}, 1e-9)",
                     "{{grpc_code}}",
                 )
@@ -109,7 +109,7 @@ _WORK: Final = Row(
             means="Jobs per second, by what became of them.",
             do="`retried` and `lost` cost time only; `failed` and `timed_out` reach users. Open Kinds of work.",
             unit=Unit.PER_SECOND,
-            queries=[Query(total(rate("mediafleet_jobs_finished_total", KIND), "outcome"), "{{outcome}}")],
+            queries=[Query(total(rate(FINISHED, KIND), "outcome"), "{{outcome}}")],
             stacked=True,
             opens="mediafleet-kinds",
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from deploy.grafana.boards.backlog import BACKLOG, BUSY, CLAIMED, SLOTS, WAIT, messages
-from deploy.grafana.boards.common import OLDEST, WAIT_SECONDS
+from deploy.grafana.boards.common import FINISHED, OLDEST, WAIT_SECONDS
 from deploy.grafana.boards.processes import process_row
 from deploy.grafana.model import (
     Board,
@@ -71,7 +71,7 @@ _QUEUES: Final = Row(
             unit=Unit.PER_SECOND,
             queries=[
                 Query(CLAIMED, "taken up"),
-                Query(total(rate("mediafleet_jobs_finished_total", KIND)), "finished"),
+                Query(total(rate(FINISHED, KIND)), "finished"),
             ],
         ),
         Panel(

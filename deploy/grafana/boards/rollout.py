@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from deploy.grafana.boards.common import FAILED_CALL_STEPS, FAILED_WORK, FINISHED_WORK, OUR_FAULT, OURS
+from deploy.grafana.boards.common import (
+    FAILED_CALL_STEPS,
+    FAILED_WORK,
+    FINISHED,
+    FINISHED_WORK,
+    HANDLED,
+    OUR_FAULT,
+    OURS,
+)
 from deploy.grafana.model import (
     Board,
     Colour,
@@ -27,9 +35,6 @@ _STARTED: Final = series("process_start_time_seconds", PROCESS)
 def _by_version(vector: str) -> str:
     return f"sum by (version) ({vector} * {_VERSION})"
 
-
-_HANDLED: Final = "grpc_server_handled_total"
-_FINISHED: Final = "mediafleet_jobs_finished_total"
 
 _VERSIONS: Final = Row(
     "Versions",
@@ -75,8 +80,8 @@ _WORSE: Final = Row(
             queries=[
                 Query(
                     share(
-                        _by_version(rate(_HANDLED, PROCESS, OURS, OUR_FAULT)),
-                        _by_version(rate(_HANDLED, PROCESS, OURS)),
+                        _by_version(rate(HANDLED, PROCESS, OURS, OUR_FAULT)),
+                        _by_version(rate(HANDLED, PROCESS, OURS)),
                     ),
                     "{{version}}",
                 )
@@ -102,8 +107,8 @@ _WORSE: Final = Row(
             queries=[
                 Query(
                     share(
-                        _by_version(rate(_FINISHED, PROCESS, FAILED_WORK)),
-                        _by_version(rate(_FINISHED, PROCESS, FINISHED_WORK)),
+                        _by_version(rate(FINISHED, PROCESS, FAILED_WORK)),
+                        _by_version(rate(FINISHED, PROCESS, FINISHED_WORK)),
                     ),
                     "{{version}}",
                 )
@@ -142,7 +147,7 @@ _LOST: Final = Row(
             means="Attempts that a worker gave back at its end, and those whose lease ended with their worker.",
             do="released is a drain at work. lost: workers died without one; see their memory and grace.",
             unit=Unit.PER_SECOND,
-            queries=[Query(total(rate(_FINISHED, PROCESS, 'outcome=~"released|lost"'), "outcome"), "{{outcome}}")],
+            queries=[Query(total(rate(FINISHED, PROCESS, 'outcome=~"released|lost"'), "outcome"), "{{outcome}}")],
             opens="mediafleet-kinds",
         ),
         Panel(

@@ -32,8 +32,9 @@ from mediafleet_gateway.imports import ImportMethods
 from mediafleet_gateway.notifications import NotificationService
 from mediafleet_gateway.server import Servicers, make_server
 from mediafleet_gateway.settings import GatewaySettings
+from mediafleet_gateway.storage_probe import StorageProbe
 from mediafleet_gateway.uploads import Uploads
-from mediafleet_gateway.usage import StorageProbe, UsageService
+from mediafleet_gateway.usage import UsageService
 from mediafleet_gateway.usage_settings import UsageSettings
 from mediafleet_gateway.watches import Watches
 from mediafleet_gateway.wire import Wire

@@ -19,7 +19,7 @@ from mediafleet.paths import path_within
 from mediafleet.progress import UploadProgress
 from mediafleet.v1.batches_pb2 import Batch
 
-NAMESPACE = uuid.UUID("5b0c6b1e-2f43-4a55-9a3d-0d1f6c1b7e52")
+_NAMESPACE = uuid.UUID("5b0c6b1e-2f43-4a55-9a3d-0d1f6c1b7e52")
 """Of the request ids of batches that this command line opens."""
 
 
@@ -41,13 +41,7 @@ class FolderMaking:
         name = about.name or os.fsencode(self._folder.name).decode(errors="replace")
         place = os.fsencode(self._folder).decode(errors="backslashreplace")
         identity = [platform.node(), place, name, *identifying(self._choice, about), self._transfer]
-        return await client.batches.create(
-            name,
-            collection=about.collection,
-            labels=about.labels,
-            expected_items=self.count,
-            request_id=str(uuid.uuid5(NAMESPACE, "\0".join(identity))),
-        )
+        return await open_batch(client, name, self.count, about, identity)
 
     async def send(
         self, client: AsyncClient, batch_id: str, bars: BatchBars
@@ -100,6 +94,17 @@ class SentSoFar:
     def _tell(self) -> None:
         there = self._done_bytes + sum(self._on_the_way.values())
         self._bars.sent(Leg(self._done, self._files, there, self._bytes, self._verb))
+
+
+async def open_batch(client: AsyncClient, name: str, count: int, about: About, identity: Sequence[str]) -> Batch:
+    """A batch of so many files, the same one whenever this identity is named."""
+    return await client.batches.create(
+        name,
+        collection=about.collection,
+        labels=about.labels,
+        expected_items=count,
+        request_id=str(uuid.uuid5(_NAMESPACE, "\0".join(identity))),
+    )
 
 
 def identifying(choice: Choice, about: About) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
@@ -10,7 +9,7 @@ from mediafleet.aio import AsyncClient
 from mediafleet.cli.batch.bars import BatchBars
 from mediafleet.cli.batch.options import About
 from mediafleet.cli.batch.scanning import Choice
-from mediafleet.cli.batch.sending import NAMESPACE, SentSoFar, identifying, raise_what_concerns_all
+from mediafleet.cli.batch.sending import SentSoFar, identifying, open_batch, raise_what_concerns_all
 from mediafleet.cli.connection import Connection
 from mediafleet.cli.failures import Refusal
 from mediafleet.cli.text import plain
@@ -44,13 +43,7 @@ class PrefixMaking:
         about = self._about
         name = about.name or self._prefix.rstrip("/").rpartition("/")[2] or "imports"
         identity = ["import", self._prefix, name, *identifying(self._choice, about)]
-        return await client.batches.create(
-            name,
-            collection=about.collection,
-            labels=about.labels,
-            expected_items=self.count,
-            request_id=str(uuid.uuid5(NAMESPACE, "\0".join(identity))),
-        )
+        return await open_batch(client, name, self.count, about, identity)
 
     async def send(
         self, client: AsyncClient, batch_id: str, bars: BatchBars
