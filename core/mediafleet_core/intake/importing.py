@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import aclosing
 from datetime import datetime
 from typing import NamedTuple
@@ -53,6 +54,7 @@ class Imports:
         self._works, self._ledger, self._store = works, works.ledger, works.store
         self._places = asyncio.Semaphore(works.settings.imports_at_once)
         self._begun: dict[UploadId, asyncio.Task[None]] = {}
+        self._of_tenant = Counter[TenantId]()
 
     async def list(self, tenant: TenantId, prefix: str, *, limit: int, after: str = "") -> ImportablePage:
         """At most `limit` objects whose keys begin with `prefix`, behind the key `after`; no markers of folders."""
@@ -82,7 +84,7 @@ class Imports:
         if request:
             upload = await self._ledger.check_create(tenant, spec, limits=limits, request=request)
         if upload is None:
-            self._check_room()  # what is refused leaves no upload behind
+            self._check_room(tenant, limits)  # what is refused leaves no upload behind
             declared = declared_type(spec.content_type, spec.display_name)
             limits.check_type(declared)
             sized = msgspec.structs.replace(spec, size_bytes=(await self._looked_at(source)).size)
@@ -139,21 +141,24 @@ class Imports:
 
     async def _begin(self, upload: Upload, source: StoredObject, limits: Limits) -> asyncio.Task[None] | None:
         """The copy, begun here; None where another process is at it."""
-        self._check_room()
+        self._check_room(upload.tenant, limits)
         copying = Copying(self._works, upload, source, limits, self._places)
         if not await copying.hold():
             return None
         task = asyncio.create_task(copying.run())
         self._begun[upload.upload_id] = task
-        task.add_done_callback(lambda ended: self._ended(upload.upload_id, ended))
+        self._of_tenant[upload.tenant] += 1
+        task.add_done_callback(lambda ended: self._ended(upload, ended))
         return task
 
-    def _check_room(self) -> None:
-        if len(self._begun) >= _MOST_BEGUN:
+    def _check_room(self, tenant: TenantId, limits: Limits) -> None:
+        """A copy outlives the call that began it, so the limit of the tenant's calls does not hold it."""
+        if len(self._begun) >= _MOST_BEGUN or self._of_tenant[tenant] >= limits.concurrent_uploads:
             text = "too many imports are under way; try again after the delay"
             raise MediafleetError(Reason.RATE_LIMITED, text, retry_after=1.0)
 
-    def _ended(self, upload_id: UploadId, task: asyncio.Task[None]) -> None:
-        del self._begun[upload_id]
+    def _ended(self, upload: Upload, task: asyncio.Task[None]) -> None:
+        del self._begun[upload.upload_id]
+        self._of_tenant -= Counter({upload.tenant: 1})  # drops those that have none left
         if not task.cancelled():
             task.exception()  # for whoever still waits; where nobody does, the next call tries again
