@@ -63,6 +63,11 @@ def test_every_command_is_one(page: Path, parse: Callable[[list[str]], None]) ->
             assert (program, words[:2]) == ("kubectl", ["-n", "$NAMESPACE"])
 
 
+@each_page
+def test_the_doctor_is_asked_where_it_sees_redis_and_storage(page: Path) -> None:
+    assert ["mediafleet", "doctor"] not in list(commands(page))
+
+
 @pytest.mark.parametrize("line", ["list --state lost", "nothing", "pause queue now", "retry --failed --since soon"])
 def test_a_command_that_is_none_is_noticed(line: str, parse: Callable[[list[str]], None]) -> None:
     with pytest.raises(click.UsageError):

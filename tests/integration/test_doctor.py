@@ -176,6 +176,15 @@ def test_rules_of_a_bucket_are_judged(served: Bucket, monkeypatch: pytest.Monkey
     assert doctor("--only", "browsers", "--origin", "https://other.example.com")[1]["cors"]["status"] == "failed"
 
 
+def test_where_nothing_tells_of_redis_it_says_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("MEDIAFLEET_", "R2_"))]:
+        monkeypatch.delenv(name)
+    done, found = doctor("--only", "elsewhere")
+    assert (done.exit_code, found["redis, storage"]["status"]) == (0, "skipped")
+    assert "dev server" in found["redis, storage"]["remedy"]
+    assert "kubectl exec" in found["redis, storage"]["remedy"]
+
+
 async def test_a_gateway_is_looked_at_from_outside(
     redis_url: str, redis_client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

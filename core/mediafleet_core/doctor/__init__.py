@@ -47,5 +47,6 @@ async def _elsewhere() -> AsyncIterator[Finding]:
     yield skipped(
         "redis, storage",
         "nothing here tells where they are",
-        "run it where a gateway or worker runs: kubectl exec deploy/mediafleet-gateway -- mediafleet doctor",
+        "nothing has to be done for a dev server; else run it where a gateway or worker runs: "
+        "kubectl exec deploy/mediafleet-gateway -- mediafleet doctor",
     )
