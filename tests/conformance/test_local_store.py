@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -74,6 +75,18 @@ async def test_nothing_but_objects_is_left_on_disk(folder_store: ObjectStore, tm
     await folder_store.delete(["t/o/1"])
     assert files_below(tmp_path) == []
     assert not (tmp_path / "objects/t").exists()
+
+
+async def test_writers_and_deletes_below_one_prefix_do_not_trouble_each_other(tmp_path: Path) -> None:
+    async def come_and_go(store: ObjectStore, name: str) -> None:
+        for number in range(20):
+            key = f"uploads/ann/id/o/{name}-{number}"
+            await store.put(key, [CONTENT], crc32c=CRC32C)
+            await store.delete([key])
+
+    async with local_store(tmp_path) as one, local_store(tmp_path) as other:
+        await asyncio.gather(*(come_and_go(store, f"{number}") for number, store in enumerate([one, other] * 8)))
+    assert files_below(tmp_path) == []
 
 
 async def test_a_damaged_file_is_reported(folder_store: ObjectStore, tmp_path: Path) -> None:

@@ -239,7 +239,10 @@ class LocalStore:
                 fill(file)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(target)
+            try:
+                temporary.replace(target)
+            except FileNotFoundError as error:
+                raise _FolderGone from error
         finally:
             temporary.unlink(missing_ok=True)
         _sync(target.parent)
@@ -262,10 +265,8 @@ class LocalStore:
             try:
                 _make_folders(path.parent)
                 self._write(path, fill_and_describe)
-            except FileNotFoundError:
-                if path.parent.is_dir():
-                    raise
-                continue  # a delete took the empty folder away in between
+            except _FolderGone:
+                continue  # a delete took the empty folder away in between; another writer may have made it again
             return stored
 
     def _copied(self, source: StoredObject, about: _About) -> StoredObject:
@@ -393,6 +394,10 @@ class LocalStore:
             yield stored._replace(content_type="", metadata={})
 
 
+class _FolderGone(FileNotFoundError):
+    """The folder that a file shall get its name in is not there."""
+
+
 def _about(key: str, content_type: str, metadata: Mapping[str, str] | None) -> _About:
     return _About(key, content_type or UNTYPED, {name.lower(): value for name, value in (metadata or {}).items()})
 
@@ -463,12 +468,19 @@ def _make_folders(folder: Path) -> None:
     if folder.is_dir():
         return
     _make_folders(folder.parent)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError as error:
+        raise _FolderGone from error
     _sync(folder.parent)
 
 
 def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+    """What the folder names is on disk. One that is gone by now was empty: a delete took it away."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return
     try:
         os.fsync(descriptor)
     finally:
