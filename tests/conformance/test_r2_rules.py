@@ -30,6 +30,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from pydantic import SecretStr
 
 from mediafleet_devserver.r2 import Fault, FaultKind, R2Endpoint, R2Settings, serving
+from mediafleet_devserver.r2.contents import backend
 from mediafleet_devserver.r2.operations import Operation
 from tests.waiting import wait_until
 
@@ -221,6 +222,14 @@ def test_unfinished_multiparts_are_listed(s3: S3Client, key: str) -> None:
     multipart, _ = send_parts(s3, key, {1: 1})
     listed = s3.list_multipart_uploads(Bucket=BUCKET, Prefix=key)["Uploads"]
     assert [(unfinished["Key"], unfinished["UploadId"]) for unfinished in listed] == [(key, multipart)]
+    s3.abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=multipart)
+
+
+def test_a_multipart_listed_while_it_is_made_is_new(s3: S3Client, key: str) -> None:
+    made = datetime.now(UTC).replace(microsecond=0)
+    multipart = backend().create_multipart_upload(BUCKET, key, {}, "STANDARD", {}, None, "", "").id  # no answer yet
+    (listed,) = s3.list_multipart_uploads(Bucket=BUCKET, Prefix=key)["Uploads"]
+    assert (listed["UploadId"], listed["Initiated"] >= made) == (multipart, True)
     s3.abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=multipart)
 
 

@@ -24,12 +24,15 @@ class Begun:
     def correct(self, operation: Operation | None, response: Response) -> None:
         """Remember what begins, and put the truth into a listing."""
         if operation is Operation.CREATE_MULTIPART_UPLOAD and (begun := _ID.search(response.data)):
-            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            self._times[begun[1]] = now.encode()
+            self._moment(begun[1])
         elif operation is Operation.LIST_MULTIPART_UPLOADS:
             response.data = _LISTED.sub(self._told, response.data)
 
     def _told(self, listed: re.Match[bytes]) -> bytes:
         named = _ID.search(listed[0])
-        time = self._times.get(named[1]) if named else None
-        return _INITIATED.sub(time, listed[0]) if time else listed[0]
+        return _INITIATED.sub(self._moment(named[1]), listed[0]) if named else listed[0]
+
+    def _moment(self, multipart_id: bytes) -> bytes:
+        # A listing may name one whose beginning is still on its way here: it is no older than this listing.
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return self._times.setdefault(multipart_id, now.encode())
