@@ -144,7 +144,7 @@ def _receiving(place: Place, number: int) -> Iterator[str]:
             yield upload_id
         finally:
             over.set()
-            stream.exception(10)
+            stream.exception(60)
 
 
 @contextmanager

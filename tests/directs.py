@@ -119,7 +119,7 @@ async def sign(
 async def put(signed: pb.SignedUploadPart, content: bytes, **headers: str) -> Answer:
     """One PUT with the headers that were signed; `headers` replace those of their names."""
     sent = dict(signed.headers) | {name.replace("_", "-"): value for name, value in headers.items()}
-    http = urllib3.PoolManager(retries=False, timeout=10)
+    http = urllib3.PoolManager(retries=False, timeout=60)
     with http:
         answer = await asyncio.to_thread(http.request, "PUT", signed.url, body=content, headers=sent)
     code = answer.data.partition(b"<Code>")[2].partition(b"</Code>")[0].decode()

@@ -109,7 +109,7 @@ class Fleet:
             command = redis_command(self.folder / "redis", self._port)
             with (self.folder / "redis.log").open("ab") as log:  # a fork by Python would not get on with gRPC's threads
                 self._redis = subprocess.Popen(command, stdout=log, stderr=log)
-            wait_until(lambda: _listens(f"127.0.0.1:{self._port}"), 15, "Redis")
+            wait_until(lambda: _listens(f"127.0.0.1:{self._port}"), message="Redis")
 
     def kill(self, member: Member) -> None:
         """SIGKILL, to it and to every process that runs because of it; nobody takes its place yet."""
@@ -118,7 +118,7 @@ class Fleet:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         member.process.wait()
-        wait_until(lambda: not any(map(alive, doomed)), 5, f"every process of {member.address} to be gone")
+        wait_until(lambda: not any(map(alive, doomed)), message=f"every process of {member.address} to be gone")
 
     def replace(self, member: Member) -> None:
         """As in a rolling restart: SIGTERM, and one in its place when it has ended."""

@@ -80,7 +80,7 @@ class Replica:
         """With everything that it has received on its disk."""
         self._client.close()
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(30)
 
     def _follows(self) -> bool:
         found = self._client.info()

@@ -43,7 +43,7 @@ def gateway_process(redis_url: str, storage: Mapping[str, str], log: Path) -> It
         process = subprocess.Popen([sys.executable, "-m", "mediafleet_gateway"], env=told, stdout=output, stderr=output)
     try:
         with grpc.insecure_channel(address) as channel:
-            grpc.channel_ready_future(channel).result(20)
+            grpc.channel_ready_future(channel).result(60)
             yield GatewayProcess(UploadServiceStub(channel), process)
     finally:
         process.kill()

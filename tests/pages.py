@@ -20,7 +20,7 @@ def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 def fetched(url: str) -> Samples:
     """Every sample of a page."""
-    with urlopen(url, timeout=10) as page:
+    with urlopen(url, timeout=30) as page:
         text = str(page.read(), "utf-8")
     return {
         key(sample.name, **sample.labels): sample.value

@@ -12,8 +12,11 @@ T = TypeVar("T")
 INTERVAL = 0.01
 """Seconds between two looks."""
 
+PATIENCE = 30.0
+"""Seconds that only a test which fails waits in vain: much longer than a busy machine takes for anything."""
 
-def wait_until(predicate: Callable[[], T], timeout: float = 10.0, message: str = "the condition") -> T:
+
+def wait_until(predicate: Callable[[], T], timeout: float = PATIENCE, message: str = "the condition") -> T:
     """The first truthy answer of `predicate`; fails the test after `timeout` seconds, naming `message`."""
     deadline = time.monotonic() + timeout
     while not (answer := predicate()):
@@ -23,7 +26,7 @@ def wait_until(predicate: Callable[[], T], timeout: float = 10.0, message: str =
     return answer
 
 
-async def eventually(predicate: Callable[[], Awaitable[T]], timeout: float = 10.0, message: str = "the condition") -> T:
+async def eventually(predicate: Callable[[], Awaitable[T]], timeout: float = PATIENCE, message: str = "the condition") -> T:
     """`wait_until` for a coroutine function; the event loop runs on between looks."""
     deadline = time.monotonic() + timeout
     while not (answer := await predicate()):

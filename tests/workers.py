@@ -98,7 +98,7 @@ class Shop(NamedTuple):
             self.queue.ring(upload.kind)
         return upload
 
-    async def reaches(self, upload_id: UploadId, *states: State, timeout: float = 30) -> Upload:
+    async def reaches(self, upload_id: UploadId, *states: State, timeout: float = 60) -> Upload:
         """The record, once it is in one of these states."""
 
         async def there() -> Upload | None:

@@ -79,7 +79,7 @@ class Crowd:
         async def all_went_on() -> bool:
             return all(now > then for now, then in zip(self._taken, before, strict=True))
 
-        await eventually(all_went_on, 30, "callers to go on")
+        await eventually(all_went_on, 60, "callers to go on")
 
     async def _send(self, content: bytes, name: str) -> str:
         upload = await self._client.upload(content, display_name=name)

@@ -20,10 +20,10 @@ async def remedy(fleet: FaultyFleet, fault: Fault, times: int, done_by_others: C
         fleet.mend()
         return fleet.has_happened and len(fleet.fallen) == (times if fault is Fault.KILL else 0)
 
-    await eventually(happened, 30, f"{fault} to happen")
+    await eventually(happened, message=f"{fault} to happen")
     if fault is Fault.OUTAGE:
         await asyncio.sleep(_OUTAGE)
         fleet.mend_redis()
     if fault is Fault.PAUSE:
-        await eventually(done_by_others, 30, "the work to be done by others")
+        await eventually(done_by_others, message="the work to be done by others")
         fleet.wake()

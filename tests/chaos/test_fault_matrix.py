@@ -125,7 +125,7 @@ async def test_nothing_shows_of_a_fault(
     async def clean() -> bool:
         return not (await fleet.work_left() or await fleet.sweeps_left()) and await there() == named
 
-    await eventually(clean, 15, f"{named} alone")
+    await eventually(clean, message=f"{named} alone")
     stored = b"".join([chunk async for chunk in store.read(upload.original_key)])
     assert stored == content
     usage = await ledger.usage(tenant)

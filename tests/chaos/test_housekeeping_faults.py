@@ -149,7 +149,7 @@ async def test_what_was_left_undone_is_done_once(
 
     try:
         await remedy(fleet, fault, 1, done)
-        await eventually(done, 15, f"{chore.objects} alone")
+        await eventually(done, message=f"{chore.objects} alone")
         entries = [entry for _, entry in await ledger.read(start, limit=1000)]
         assert [entry.state for entry in entries if isinstance(entry, StateChanged)] == chore.states
         kept = Stored(len(_CONTENT), 1) if chore.objects else Stored()
@@ -165,5 +165,5 @@ async def test_what_was_left_undone_is_done_once(
     async def gone() -> bool:
         return not (await fleet.sweeps_left() or await fleet.work_left() or await there())
 
-    await eventually(gone, 15, "the upload to be gone")
+    await eventually(gone, message="the upload to be gone")
     assert (await ledger.usage(site.tenant)).total == Stored()

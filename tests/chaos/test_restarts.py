@@ -120,7 +120,7 @@ async def test_a_killed_redis_costs_nothing_but_time(
                 ):  # so that their first attempts fail, and retries are due later
                     await crowd.many(2 * _SLOTS + 2, lambda: crowd.rest(2))
                     await ledger.resume(MediaKind.OTHER)
-                    await eventually(all_at_once, 20, "jobs that wait, run and wait for a retry")
+                    await eventually(all_at_once, 60, "jobs that wait, run and wait for a retry")
                     await asyncio.to_thread(fleet.end_redis)
                 await asyncio.sleep(away)
                 await asyncio.to_thread(fleet.mend_redis)
@@ -194,7 +194,7 @@ async def test_what_redis_has_forgotten_is_done_again(fleet: Fleet, ledger: Redi
 
 def lost_writes(address: str) -> float:
     """How often this process has noticed."""
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as page:
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as page:
         found = re.search(r"^mediafleet_ledger_lost_writes_total (\S+)", page.read().decode(), re.MULTILINE)
     assert found
     return float(found[1])

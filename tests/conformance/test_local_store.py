@@ -178,7 +178,7 @@ async def test_the_file_server_as_a_process(served: tuple[StorageSettings, subpr
         assert await answer.read() == CONTENT
     await store.close()
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert b"signature=" not in output
     assert KEY.encode() not in output
@@ -189,7 +189,7 @@ def test_the_file_server_names_the_missing_setting() -> None:
         [sys.executable, "-m", "mediafleet_core.storage.local_http"],
         env={},
         capture_output=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert ended.returncode == 2

@@ -130,7 +130,7 @@ def signed_get(
     signer._modify_request_before_signing(request)
     signature = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
     signer._inject_signature_to_request(request, signature)
-    return requests.get(str(request.url), headers=dict(request.headers.items()), timeout=10)
+    return requests.get(str(request.url), headers=dict(request.headers.items()), timeout=60)
 
 
 def signed_put(url: str, key: str, body: bytes, headers: Mapping[str, str]) -> requests.Response:
@@ -140,7 +140,7 @@ def signed_put(url: str, key: str, body: bytes, headers: Mapping[str, str]) -> r
     if payload := headers.get("x-amz-content-sha256"):
         signer.payload = lambda _: payload
     signer.add_auth(request)
-    return requests.put(str(request.url), data=body, headers=dict(request.headers.items()), timeout=10)
+    return requests.put(str(request.url), data=body, headers=dict(request.headers.items()), timeout=60)
 
 
 # --- Parts ----------------------------------------------------------------------------------------------------------
@@ -355,7 +355,7 @@ def test_a_signed_body_is_verified(url: str, key: str) -> None:
 def test_a_body_that_ends_early_is_refused(s3: S3Client, url: str, key: str) -> None:
     target = urlsplit(s3.generate_presigned_url("put_object", Params={"Bucket": BUCKET, "Key": key}))
     assert target.hostname is not None
-    with socket.create_connection((target.hostname, target.port or 0), timeout=10) as connection:
+    with socket.create_connection((target.hostname, target.port or 0), timeout=60) as connection:
         head = f"PUT {target.path}?{target.query} HTTP/1.1\r\nHost: {target.netloc}\r\nContent-Length: 10\r\n\r\n"
         connection.sendall(head.encode() + b"short")
         connection.shutdown(socket.SHUT_WR)
@@ -368,7 +368,7 @@ def test_a_body_that_ends_early_is_refused(s3: S3Client, url: str, key: str) -> 
 
 def test_a_body_of_unknown_length_is_refused(s3: S3Client, key: str) -> None:
     target = s3.generate_presigned_url("put_object", Params={"Bucket": BUCKET, "Key": key})
-    answer = requests.put(target, data=iter([b"content"]), timeout=10)
+    answer = requests.put(target, data=iter([b"content"]), timeout=60)
     assert (answer.status_code, "MissingContentLength" in answer.text) == (411, True)
 
 
@@ -391,7 +391,7 @@ def test_wrong_keys_are_refused(url: str, key: str) -> None:
         client(url, key_id="unknown").list_objects_v2(Bucket=BUCKET)
     with refused("InvalidRegionName", 400):
         client(url, region="eu-central-1").list_objects_v2(Bucket=BUCKET)
-    answer = requests.get(f"{url}/{BUCKET}/{key}", timeout=10)
+    answer = requests.get(f"{url}/{BUCKET}/{key}", timeout=60)
     assert (answer.status_code, "AccessDenied" in answer.text) == (403, True)
 
 
@@ -401,7 +401,7 @@ def test_sigv2_is_refused(url: str, key: str) -> None:
     target = client(url, signature_version="s3").generate_presigned_url(
         "get_object", Params={"Bucket": BUCKET, "Key": key}
     )
-    answer = requests.get(target, timeout=10)
+    answer = requests.get(target, timeout=60)
     assert (answer.status_code, "SigV2" in answer.text) == (401, True)
 
 
@@ -414,20 +414,20 @@ def test_a_clock_may_be_fifteen_minutes_off(url: str, s3: S3Client) -> None:
 
 def test_a_presigned_url_is_good_for_what_it_names_until_it_expires(s3: S3Client, key: str) -> None:
     target = s3.generate_presigned_url("put_object", Params={"Bucket": BUCKET, "Key": key})
-    assert requests.put(target, data=b"content", timeout=10).status_code == 200
+    assert requests.put(target, data=b"content", timeout=60).status_code == 200
     target = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": key})
-    assert requests.get(target, timeout=10).content == b"content"
-    assert requests.head(target, timeout=10).status_code == 403
+    assert requests.get(target, timeout=60).content == b"content"
+    assert requests.head(target, timeout=60).status_code == 403
     for changed in (target.replace("uploads", "upload5"), target.replace("X-Amz-Expires=3600", "X-Amz-Expires=3601")):
         assert changed != target
-        answer = requests.get(changed, timeout=10)
+        answer = requests.get(changed, timeout=60)
         assert (answer.status_code, "SignatureDoesNotMatch" in answer.text) == (403, True)
-    assert requests.get(target, headers={"x-amz-meta-a": "unsigned"}, timeout=10).status_code == 403
+    assert requests.get(target, headers={"x-amz-meta-a": "unsigned"}, timeout=60).status_code == 403
 
 
 def test_a_presigned_url_of_nothing_is_not_found(s3: S3Client, key: str) -> None:
     target = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": key})
-    assert requests.get(target, timeout=10).status_code == 404
+    assert requests.get(target, timeout=60).status_code == 404
 
 
 def test_presigned_urls_last_a_week_at_most(url: str, s3: S3Client) -> None:
@@ -452,7 +452,7 @@ def test_presigned_gets_answer_ranges_and_overrides(s3: S3Client, key: str) -> N
             "ResponseContentType": "image/jpeg",
         },
     )
-    answer = requests.get(target, headers={"Range": "bytes=2-4"}, timeout=10)
+    answer = requests.get(target, headers={"Range": "bytes=2-4"}, timeout=60)
     assert (answer.status_code, answer.content) == (206, b"234")
     assert answer.headers["Content-Range"] == "bytes 2-4/10"
     assert answer.headers["Content-Disposition"] == disposition
@@ -487,7 +487,7 @@ def test_what_r2_lacks_is_not_implemented(admin: S3Client, key: str) -> None:
 
 def test_post_forms_are_not_implemented(s3: S3Client, key: str) -> None:
     form = s3.generate_presigned_post(BUCKET, key)
-    answer = requests.post(form["url"], data=form["fields"], files={"file": b"content"}, timeout=10)
+    answer = requests.post(form["url"], data=form["fields"], files={"file": b"content"}, timeout=60)
     assert answer.status_code in {403, 501}
     with refused("404", 404):
         s3.head_object(Bucket=BUCKET, Key=key)
@@ -552,13 +552,13 @@ def test_the_next_requests_fail_as_planned(
     faulty: R2Endpoint, url: str, s3: S3Client, key: str, kind: str, code: str
 ) -> None:
     plan: Any = [{"kind": kind, "times": 2, "operations": ["PutObject"]}]
-    assert requests.put(f"{url}/_faults", json=plan, timeout=10).status_code == 204
+    assert requests.put(f"{url}/_faults", json=plan, timeout=60).status_code == 204
     s3.list_objects_v2(Bucket=BUCKET, Prefix=key)
     for _ in range(2):
         with refused(code, int(kind)):
             s3.put_object(Bucket=BUCKET, Key=key, Body=b"content")
     s3.put_object(Bucket=BUCKET, Key=key, Body=b"content")
-    assert requests.put(f"{url}/_faults", json=[{"kind": "418"}], timeout=10).status_code == 400
+    assert requests.put(f"{url}/_faults", json=[{"kind": "418"}], timeout=60).status_code == 400
 
 
 def test_content_crawls_and_comes_whole(faulty: R2Endpoint, s3: S3Client, key: str) -> None:
@@ -611,12 +611,12 @@ def test_the_process_serves_ends_cleanly_and_finds_its_objects_again(tmp_path: P
         words = process.stdout.readline().split()
         assert words[:3] == ["R2", "endpoint", "ready"]
         url = words[4].rstrip(",")
-        assert requests.get(f"{url}/_health", timeout=10).status_code == 200
+        assert requests.get(f"{url}/_health", timeout=60).status_code == 200
         return process, client(url)
 
     def ended(process: subprocess.Popen[str]) -> int:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         return process.returncode
 
     process, s3 = started()
@@ -645,6 +645,6 @@ def test_the_process_serves_ends_cleanly_and_finds_its_objects_again(tmp_path: P
 def test_settings_that_are_missing_are_named() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("R2_")}
     command = [sys.executable, "-m", "mediafleet_devserver.r2", "--port", "0"]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert "R2_BUCKET_NAME" in ended.stderr

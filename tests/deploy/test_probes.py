@@ -60,7 +60,7 @@ async def test_a_workers_probes_name_paths_that_it_has(redis_url: str, redis_cli
 
 
 def _body(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         return bytes(answer.read())
 
 

@@ -39,7 +39,7 @@ def test_it_keeps_everything_on_disk_and_evicts_nothing(tmp_path: Path) -> None:
             told = client.config_get()
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
     assert {key: told[key] for key in ("appendonly", "appendfsync", "maxmemory-policy", "save", "databases")} == {
         "appendonly": "yes",
         "appendfsync": "always",

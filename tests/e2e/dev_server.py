@@ -20,7 +20,7 @@ from tests.processes import descendants
 from tests.waiting import wait_until
 
 MEDIAFLEET = Path(sys.executable).with_name("mediafleet")
-START_TIMEOUT = 40.0
+START_TIMEOUT = 90.0
 
 
 class DevServerProcess:
@@ -68,7 +68,7 @@ class DevServerProcess:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def wait_for_successor(self, name: str, pid: int, timeout: float = 20.0) -> None:
+    def wait_for_successor(self, name: str, pid: int, timeout: float = 60.0) -> None:
         """Until the child `name` is another one than `pid`."""
         wait_until(lambda: self.pids[name] != pid, timeout, f"a successor of {name}")
 
@@ -79,7 +79,7 @@ class DevServerProcess:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Its exit status."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def client_of(server: DevServerProcess, token: str = "token") -> Client:
 
 
 def fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         content: bytes = answer.read()
         return content
 
@@ -104,7 +104,7 @@ def test_a_killed_child_is_started_again(dev: DevServerProcess, name: str) -> No
         other: pid for other, pid in before.items() if other != name
     }
     with client_of(dev) as client:
-        upload = client.upload(b"after the restart", display_name="again.txt", wait=True, timeout=30)
+        upload = client.upload(b"after the restart", display_name="again.txt", wait=True, timeout=60)
         assert upload.state == UploadState.UPLOAD_STATE_SUCCEEDED
         wait_until(lambda: fetches(client.download_url(upload.upload_id)), message="the storage to answer again")
 
@@ -115,7 +115,7 @@ def test_data_and_tokens_outlive_a_stop(tmp_path: Path, storage: str, transfer: 
     with dev_server(data_dir, "--storage", storage) as server:
         token = server.endpoints["token"]
         with client_of(server) as client:
-            upload = client.upload(b"kept", display_name="kept.txt", transfer=transfer, wait=True, timeout=30)
+            upload = client.upload(b"kept", display_name="kept.txt", transfer=transfer, wait=True, timeout=60)
         assert upload.state == UploadState.UPLOAD_STATE_SUCCEEDED
         started = server.descendants()
         assert server.stop() == 0
@@ -126,7 +126,7 @@ def test_data_and_tokens_outlive_a_stop(tmp_path: Path, storage: str, transfer: 
         Client(*server.endpoints["gateways"], token=token) as client,
     ):
         assert client.get(upload.upload_id) == upload
-        with urllib.request.urlopen(client.download_url(upload.upload_id), timeout=5) as answer:
+        with urllib.request.urlopen(client.download_url(upload.upload_id), timeout=30) as answer:
             assert answer.read() == b"kept"
 
 
@@ -143,7 +143,7 @@ def test_nothing_outlives_a_killed_dev_server(tmp_path: Path) -> None:
 
 def refusal(data_dir: Path, *flags: str) -> str:
     with launch(data_dir, *flags, file=subprocess.PIPE) as process:
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     return output.decode()
 

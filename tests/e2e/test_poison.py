@@ -63,7 +63,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServerProces
 
 
 def end_of(client: Client, upload_id: str) -> pb.Upload:
-    wait_until(lambda: client.get(upload_id).state in ENDS, 60, "its end")
+    wait_until(lambda: client.get(upload_id).state in ENDS, 100, "its end")
     return client.get(upload_id)
 
 

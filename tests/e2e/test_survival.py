@@ -76,7 +76,7 @@ def scratch(server: DevServerProcess) -> list[Path]:
 
 
 def grown_beyond(items: list[str], size: int) -> None:
-    wait_until(lambda: len(items) > size, 30, "writes to go on")
+    wait_until(lambda: len(items) > size, 60, "writes to go on")
 
 
 def kill_with_children(server: DevServerProcess, name: str) -> None:
@@ -84,7 +84,7 @@ def kill_with_children(server: DevServerProcess, name: str) -> None:
     doomed = [pid, *descendants(pid)]
     for each in doomed:
         os.kill(each, signal.SIGKILL)
-    wait_until(lambda: not any(map(alive, doomed)), 5, f"every process of {name} to be gone")
+    wait_until(lambda: not any(map(alive, doomed)), message=f"every process of {name} to be gone")
     server.wait_for_successor(name, pid)
 
 
@@ -102,7 +102,7 @@ def test_a_killed_worker_costs_its_job_nothing_but_time(
     assert (done.attempt, done.max_attempts) == (1, 3)
 
     expected = 2 + len(done.renditions)  # original and manifest
-    wait_until(lambda: len(objects(server, upload.upload_id)) == expected, 10, "one object set")
+    wait_until(lambda: len(objects(server, upload.upload_id)) == expected, message="one object set")
     attempts = {key.split("/")[1] for key in objects(server, upload.upload_id) if key.startswith("r/")}
     assert len(attempts) == (1 if done.renditions else 0)
     after = client.usage()
@@ -110,7 +110,7 @@ def test_a_killed_worker_costs_its_job_nothing_but_time(
     assert after.bytes - before.bytes == stored
     assert after.objects - before.objects == 1 + len(done.renditions)
     assert [event.WhichOneof("event") for event in client.watch(upload.upload_id)] == ["snapshot"]
-    wait_until(lambda: not scratch(server), 5, "scratch to be empty")
+    wait_until(lambda: not scratch(server), message="scratch to be empty")
 
 
 def test_nothing_acknowledged_is_lost_when_redis_is_killed_ten_times(server: DevServerProcess, client: Client) -> None:

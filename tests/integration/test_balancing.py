@@ -60,7 +60,7 @@ async def test_a_connection_that_is_old_takes_no_new_calls_and_keeps_its_streams
 
 
 async def _read(watch: Any) -> pb.UploadEvent:
-    event = await asyncio.wait_for(watch.read(), 10)
+    event = await asyncio.wait_for(watch.read(), 60)
     assert isinstance(event, pb.UploadEvent)
     return event
 

@@ -37,7 +37,7 @@ class Line:
         async def joined() -> bool:
             return any([batch.progress.counts.total >= members async for batch in client.batches.list()])
 
-        await eventually(joined, 30, "members of the batch")
+        await eventually(joined, 60, "members of the batch")
         return process
 
 

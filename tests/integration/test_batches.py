@@ -89,7 +89,7 @@ async def test_a_watch_that_goes_on_says_so_at_once(reached: Reached, batches: B
         before = REGISTRY.get_sample_value("mediafleet_watch_resumes_total", counted) or 0.0
         request = pb.WatchBatchRequest(batch_id=batch.batch_id, after_cursor=after)
         watch = batches.WatchBatch(request, metadata=ANN)
-        headers = await asyncio.wait_for(watch.initial_metadata(), 10)
+        headers = await asyncio.wait_for(watch.initial_metadata(), 60)
         assert (("mediafleet-watch", "resumed") in tuple(headers)) is told
         assert REGISTRY.get_sample_value("mediafleet_watch_resumes_total", counted) == before + 1
         watch.cancel()
@@ -112,7 +112,7 @@ async def test_a_batch_from_its_opening_to_its_report(
         assert {each.collection for each in (*good, bad)} == {"trip"}
         await sealed(batches, batch)
         done = await ended(batches, batch)
-        events = await asyncio.wait_for(watch, 10)
+        events = await asyncio.wait_for(watch, 60)
     counts = done.progress.counts
     assert (done.state, counts.succeeded, counts.failed, counts.total) == (S.BATCH_STATE_PARTIALLY_FAILED, 2, 1, 3)
     assert (done.progress.percent, done.progress.bytes_done, done.progress.bytes_total) == (100, 20, 20)

@@ -132,7 +132,7 @@ def housekeeper(configured: Settings, port: int) -> Iterator[subprocess.Popen[by
 
 
 def has(port: int, metric: bytes) -> bool:
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         return b"\n" + metric in answer.read()
 
 
@@ -150,20 +150,20 @@ def test_one_page_has_the_figures_whoever_leads(redis_url: str, tmp_path: Path) 
             assert len(found) < 2
             return found[0] if found else None
 
-        led = wait_until(leader, 20, "a leader")
+        led = wait_until(leader, 60, "a leader")
         [other] = set(ports) - {led}
         paused, successor = (first, second) if led == ports[0] else (second, first)
         assert children(successor.pid) == []  # it needs no sandbox
         paused.send_signal(signal.SIGSTOP)
         try:
-            wait_until(lambda: has(other, b"mediafleet_queue_messages{"), 20, "the other one to lead")
+            wait_until(lambda: has(other, b"mediafleet_queue_messages{"), 60, "the other one to lead")
         finally:
             paused.send_signal(signal.SIGCONT)
         assert leader() in (None, other)
-        wait_until(lambda: not has(led or 0, b"mediafleet_redis_up "), 20, "the one that was paused to follow")
-        assert wait_until(leader, 20, "one leader") == other
+        wait_until(lambda: not has(led or 0, b"mediafleet_redis_up "), 60, "the one that was paused to follow")
+        assert wait_until(leader, 60, "one leader") == other
         successor.terminate()
-        assert successor.wait(20) == 0
+        assert successor.wait(60) == 0
 
 
 async def test_a_redis_that_is_away_is_told_and_nothing_else(tmp_path: Path) -> None:

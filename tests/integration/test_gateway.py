@@ -232,7 +232,7 @@ async def test_a_drain_empties_many_watches_before_the_grace_is_over(
         await reached.gateway.drain()
         assert (await _read(health)).status == health_pb2.HealthCheckResponse.NOT_SERVING
         # Without any grace worth the name the streams would be cut off, and not end with our own words.
-        await asyncio.wait_for(reached.gateway.stop(), timeout=20)
+        await asyncio.wait_for(reached.gateway.stop(), timeout=60)
         for watch in watches:
             with refused(StatusCode.UNAVAILABLE, Reason.DRAINING, RetryInfo):
                 while await watch.read():
@@ -397,10 +397,10 @@ async def test_the_process_serves_until_sigterm_and_ends_with_zero(
     )
     try:
         async with grpc.aio.insecure_channel(where) as channel:
-            answer = await _health(channel).Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=20)
+            answer = await _health(channel).Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=60)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
         process.send_signal(signal.SIGTERM)
-        output, _ = await asyncio.wait_for(process.communicate(), 20)
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 0
         assert [b"gateway_started" in output, b"gateway_stopped" in output] == [True, True]
     finally:
@@ -425,6 +425,6 @@ def _health(channel: grpc.aio.Channel) -> Any:
 
 
 async def _read(call: Any) -> Any:
-    message = await asyncio.wait_for(call.read(), 10)
+    message = await asyncio.wait_for(call.read(), 60)
     assert message is not grpc.aio.EOF
     return message

@@ -53,7 +53,7 @@ class Fleet:
             f"127.0.0.1:{self.port}", options=[("grpc.use_local_subchannel_pool", 1)]
         ) as channel:
             spec = pb.UploadSpec(display_name="a.bin", size_bytes=1)
-            UploadServiceStub(channel).CreateUpload(pb.CreateUploadRequest(spec=spec), wait_for_ready=True, timeout=20)
+            UploadServiceStub(channel).CreateUpload(pb.CreateUploadRequest(spec=spec), wait_for_ready=True, timeout=60)
 
 
 def calls(metrics_address: str) -> float:
@@ -69,7 +69,7 @@ def calls(metrics_address: str) -> float:
 def fleet(redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
     fleet = Fleet(redis_url, tmp_path)
     try:
-        wait_until(lambda: len(fleet.started()) == 2, timeout=20)
+        wait_until(lambda: len(fleet.started()) == 2, timeout=60)
         yield fleet
     finally:
         gateways = children(fleet.process.pid)
@@ -87,23 +87,23 @@ def test_both_take_calls_and_end_together(fleet: Fleet, tmp_path: Path) -> None:
         fleet.create()
         return all(calls(page) for page in pages)
 
-    wait_until(both_called, timeout=20)
+    wait_until(both_called, timeout=60)
     gateways = children(fleet.process.pid)
     assert len(gateways) == 2
 
     second = fleet.start(tmp_path / "second.log")
-    assert second.wait(20) == 2
+    assert second.wait(60) == 2
     assert "in use" in (tmp_path / "second.log").read_text()
 
     fleet.process.terminate()
-    assert fleet.process.wait(20) == 0
+    assert fleet.process.wait(60) == 0
     assert not any(map(alive, gateways))
 
 
 def test_one_that_dies_is_replaced(fleet: Fleet) -> None:
     killed, kept = children(fleet.process.pid)
     os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: len(fleet.started()) == 3, timeout=20)
+    wait_until(lambda: len(fleet.started()) == 3, timeout=60)
     assert kept in children(fleet.process.pid)
     fleet.create()
 
@@ -111,4 +111,4 @@ def test_one_that_dies_is_replaced(fleet: Fleet) -> None:
 def test_none_outlives_its_supervisor(fleet: Fleet) -> None:
     gateways = children(fleet.process.pid)
     fleet.process.kill()
-    wait_until(lambda: not any(map(alive, gateways)), timeout=20)
+    wait_until(lambda: not any(map(alive, gateways)), timeout=60)

@@ -54,7 +54,7 @@ async def kept(
         yield task
     finally:
         stop.set()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
 
 def successes(duty: str) -> float:

@@ -59,7 +59,7 @@ async def test_an_object_becomes_an_upload_as_any_other(here: Place, redis_url: 
     assert not upload.HasField("checksums")  # nobody has read the bytes yet
     assert (await here.client.usage()).originals.bytes == len(content)
     async with working(worker_settings(redis_url, tmp_path)._replace(storage=here.storage)):
-        done = await here.client.wait(upload.upload_id, timeout=30)
+        done = await here.client.wait(upload.upload_id, timeout=60)
     assert done.state == UploadState.UPLOAD_STATE_SUCCEEDED
     assert done.checksums.sha256 == hashlib.sha256(content).digest()
     assert done.checksums.crc32c == checksum(content)
@@ -150,6 +150,6 @@ async def test_declared_checksums_are_held_by_the_worker(redis_url: str, redis_c
     async with place(redis_url, tmp_path) as here, working(worker_settings(redis_url, tmp_path)):
         found = await here.only("a.bin")
         uploads = [await take(here, found, spec=pb.UploadSpec(checksums=declared)) for declared in sums]
-        done = [await here.client.wait(upload.upload_id, timeout=30) for upload in uploads]
+        done = [await here.client.wait(upload.upload_id, timeout=60) for upload in uploads]
     mismatch = "OBJECT_CHECKSUM_MISMATCH"
     assert [upload.failure.code for upload in done] == [mismatch, mismatch, ""]

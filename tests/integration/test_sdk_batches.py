@@ -33,7 +33,7 @@ async def client(reached: Reached) -> AsyncIterator[AsyncClient]:
 async def test_a_batch_from_its_opening_to_its_retry(client: AsyncClient, redis_url: str, tmp_path: Path) -> None:
     batch = await client.batches.create("holiday", collection="trip", labels={"year": "2026"}, expected_items=3)
     heard: list[Batch] = []
-    following = asyncio.create_task(client.batches.wait(batch.batch_id, progress=heard.append, timeout=30))
+    following = asyncio.create_task(client.batches.wait(batch.batch_id, progress=heard.append, timeout=60))
     contents = [b"fine", b"good", b"POISON:fail\n"]
     async with working(settings(redis_url, tmp_path)):
         outcomes = [each async for each in client.upload_many(contents, batch_id=batch.batch_id)]

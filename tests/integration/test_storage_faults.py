@@ -167,7 +167,7 @@ async def test_a_false_etag_is_seen_through(place: Place, operation: Operation) 
 async def test_a_storage_that_stalls_is_asked_again_in_time(place: Place, operation: Operation) -> None:
     place.faults.plan([Fault(kind=FaultKind.STALL, times=1, seconds=60, operations=frozenset({operation}))])
     content = random.Random(SEED).randbytes(100 if operation is Operation.PUT_OBJECT else 6 * MIB)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(50):
         await place.client.upload(content, display_name="0.bin")
     assert place.faults.struck[FaultKind.STALL] == 1
     assert await check_what_is_left(place, [content]) == 1

@@ -115,7 +115,7 @@ def in_two_steps(content: bytes, go_on: threading.Event, start: int = 0) -> Iter
     """The first chunk opens the stream; the others wait."""
     messages = chunks(content, start, LOCAL_PART // 2)
     yield next(messages) if start < len(content) else pb.WriteUploadRequest(write_offset=start)
-    assert go_on.wait(30)
+    assert go_on.wait(60)
     yield from messages
 
 
@@ -220,7 +220,7 @@ async def test_a_paused_gateway_that_wakes_up_changes_nothing_in_r2(
     async with paused_r2(redis_url, r2, tmp_path, moment) as (first, second, gate):
         upload_id = await create(second)
         older = write(first, upload_id, chunks(old))
-        await asyncio.wait_for(gate.reached.wait(), 30)
+        await asyncio.wait_for(gate.reached.wait(), 60)
         whole = len(old) if moment == "complete" else R2_PART
 
         async def recorded() -> bool:

@@ -68,7 +68,7 @@ async def test_the_command_line_follows_all_tenants(reached: Reached) -> None:
     assert (wrong.returncode, "takes no ID" in wrong.stderr) == (2, True)
     watch = await command_line.start("watch", "--all-tenants", endpoint=endpoint, token=staff)
     assert watch.stdout is not None
-    lines = [(await asyncio.wait_for(watch.stdout.readline(), 20)).decode().split() for _ in made]
+    lines = [(await asyncio.wait_for(watch.stdout.readline(), 60)).decode().split() for _ in made]
     watch.kill()
     await watch.communicate()
     told = {(line[1], line[2], line[3], line[-1]) for line in lines}

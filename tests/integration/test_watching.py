@@ -264,7 +264,7 @@ class EndsMeanwhile:
 
     async def history(self, upload_id: UploadId, tenant: TenantId) -> History:
         await self._ledger.cancel(upload_id, tenant, "")
-        await asyncio.wait_for(self.box(upload_id).wait(), 10)
+        await asyncio.wait_for(self.box(upload_id).wait(), 60)
         return await self._ledger.history(upload_id, tenant)
 
 

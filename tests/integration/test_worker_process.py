@@ -172,13 +172,13 @@ async def test_probes_tell_a_worker_that_drains_from_one_that_hangs(shop: Shop) 
         return [await asyncio.to_thread(probe, metrics, path) for path in ("livez", "readyz")] == list(answers)
 
     with process(shop, MEDIAFLEET_METRICS_ADDRESS=metrics) as worker:
-        await eventually(lambda: tells(200, 200), 20, "the worker to be ready")
+        await eventually(lambda: tells(200, 200), 60, "the worker to be ready")
         upload = await shop.bring(b"POISON:hold\n")
         await shop.reaches(upload.upload_id, State.PROCESSING)
         worker.terminate()
-        await eventually(lambda: tells(200, 503), 20, "the worker to drain")
+        await eventually(lambda: tells(200, 503), 60, "the worker to drain")
         os.kill(worker.pid, signal.SIGSTOP)
-        await eventually(lambda: tells(None, None), 20, "the worker to hang")
+        await eventually(lambda: tells(None, None), 60, "the worker to hang")
 
 
 @pytest.mark.parametrize(

@@ -90,21 +90,21 @@ async def sync_client(reached: Reached, upload_id: str, boundary: int, end: str)
             yield from messages(upload_id, boundary)
             sent.set()
             if end != "half-close":
-                ended.wait(30)
+                ended.wait(60)
 
         with grpc.insecure_channel(str(reached.gateway.address)) as channel:
             timeout = DEADLINE if end == "deadline" else None
             call = UploadServiceStub(channel).WriteUpload.future(stream(), metadata=ANN, timeout=timeout)
             try:
-                assert sent.wait(30)
+                assert sent.wait(60)
                 if end.endswith("idle"):
-                    asyncio.run_coroutine_threadsafe(taken(reached, upload_id, boundary), loop).result(30)
+                    asyncio.run_coroutine_threadsafe(taken(reached, upload_id, boundary), loop).result(60)
                 if end.startswith("cancel"):
                     call.cancel()
                 elif end.startswith("close"):
                     channel.close()
                 with suppress(grpc.RpcError, grpc.FutureCancelledError):
-                    call.result(30)
+                    call.result(60)
             finally:
                 ended.set()
 
