@@ -24,6 +24,7 @@ from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.ports import ObjectStore
 from mediafleet_core.storage import Backend, StorageSettings, open_local, open_store
 from mediafleet_core.storage.plain_files import PlainFiles
+from mediafleet_devserver.redis_server import free_port
 from tests.conformance.conftest import local_store
 from tests.waiting import wait_until
 
@@ -143,9 +144,7 @@ async def test_the_file_server_says_what_is_wrong(folder_store: ObjectStore) -> 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[StorageSettings, subprocess.Popen[bytes]]]:
     """A folder store with `python -m mediafleet_core.storage.local_http` beside it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     settings = StorageSettings(
         storage=Backend.LOCAL, storage_dir=tmp_path, storage_address=address, storage_signing_key=SecretStr(KEY)
     )

@@ -258,7 +258,7 @@ async def raw_store(
                 await writer.wait_closed()
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(100)
 async def test_who_gives_up_reading_does_not_wait_for_a_silent_server() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

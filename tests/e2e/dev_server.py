@@ -108,7 +108,8 @@ def launch(
     data_dir: Path, *flags: str, file: IO[bytes] | int, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Starts the command and does not wait."""
-    port = () if "--gateway-port" in flags else ("--gateway-port", str(free_port()))
+    gateways = int(flags[flags.index("--gateways") + 1]) if "--gateways" in flags else 1
+    port = () if "--gateway-port" in flags else ("--gateway-port", str(free_port(gateways)))
     return subprocess.Popen(
         [str(MEDIAFLEET), "dev", "--data-dir", str(data_dir), *port, *flags],
         env={"PATH": os.defpath, **(environment or {})},

@@ -156,11 +156,11 @@ def test_a_used_data_dir_is_refused(dev: DevServerProcess) -> None:
 
 
 def test_a_used_port_is_refused(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", free_port())) as taken:
-        port = taken.getsockname()[1]
-        said = refusal(tmp_path / "data", "--gateway-port", str(port - 1), "--gateways", "2")
+    port = free_port(2)
+    with socket.create_server(("127.0.0.1", port + 1)):
+        said = refusal(tmp_path / "data", "--gateway-port", str(port), "--gateways", "2")
     assert "--gateway-port" in said
-    assert f"127.0.0.1:{port}" in said
+    assert f"127.0.0.1:{port + 1}" in said
 
 
 def test_another_storage_on_the_same_data_is_refused(dev: DevServerProcess, tmp_path: Path) -> None:

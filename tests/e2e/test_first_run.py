@@ -35,6 +35,7 @@ def first_run(data_dir: Path, *files: Path) -> subprocess.CompletedProcess[str]:
 def interrupted(data_dir: Path, when: str) -> str:
     """What it says when it is stopped by Ctrl-C after a line that contains `when`."""
     command = [sys.executable, "-u", "-m", "mediafleet_devserver.first_run", "--data-dir", str(data_dir)]
+    command += ["--gateway-port", str(free_port())]  # not the usual one, which others on this machine may take
     with subprocess.Popen(
         command, env={"PATH": os.defpath}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -87,3 +87,12 @@ def test_a_free_port_is_given_once_and_a_server_may_listen_there() -> None:
         other.bind(("127.0.0.1", ports[0]))
     with socket.create_server(("127.0.0.1", ports[0])) as server:
         assert server.getsockname()[1] == ports[0]
+
+
+def test_free_ports_in_a_row_are_all_held() -> None:
+    first = embedded.free_port(3)
+    for port in range(first, first + 3):
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        with socket.create_server(("127.0.0.1", port)):
+            pass

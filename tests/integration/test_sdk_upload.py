@@ -28,6 +28,7 @@ from mediafleet.many import AT_ONCE
 from mediafleet.sending import CHUNK_SIZE
 from mediafleet.sources import StreamSource
 from mediafleet.v1.uploads_pb2 import UploadState
+from mediafleet_devserver.redis_server import free_port
 from tests.integration.scripted_gateway import Refusal, Relay, ScriptedGateway, serving
 
 Code = grpc.StatusCode
@@ -49,12 +50,6 @@ async def address(gateway: ScriptedGateway) -> AsyncIterator[str]:
 async def client(address: str) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(address, token="t-1", timeout=20) as client:
         yield client
-
-
-def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 async def test_small_file_goes_in_one_call(gateway: ScriptedGateway, client: AsyncClient, tmp_path: Path) -> None:
@@ -247,7 +242,7 @@ async def test_request_id_goes_on_where_another_process_stopped(gateway: Scripte
 
 
 async def test_next_target_takes_over(gateway: ScriptedGateway, address: str) -> None:
-    async with AsyncClient(targets=[free_address(), address], timeout=20) as client:
+    async with AsyncClient(targets=[f"127.0.0.1:{free_port()}", address], timeout=20) as client:
         upload = await client.upload(LARGE, display_name="x")
     assert gateway.content[upload.upload_id] == LARGE
 
