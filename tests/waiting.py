@@ -26,7 +26,9 @@ def wait_until(predicate: Callable[[], T], timeout: float = PATIENCE, message: s
     return answer
 
 
-async def eventually(predicate: Callable[[], Awaitable[T]], timeout: float = PATIENCE, message: str = "the condition") -> T:
+async def eventually(
+    predicate: Callable[[], Awaitable[T]], timeout: float = PATIENCE, message: str = "the condition"
+) -> T:
     """`wait_until` for a coroutine function; the event loop runs on between looks."""
     deadline = time.monotonic() + timeout
     while not (answer := await predicate()):

@@ -12,6 +12,7 @@ import time
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -231,6 +232,47 @@ def test_a_multipart_listed_while_it_is_made_is_new(s3: S3Client, key: str) -> N
     (listed,) = s3.list_multipart_uploads(Bucket=BUCKET, Prefix=key)["Uploads"]
     assert (listed["UploadId"], listed["Initiated"] >= made) == (multipart, True)
     s3.abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=multipart)
+
+
+# --- Many at once ---------------------------------------------------------------------------------------------------
+
+
+def test_nobody_sees_half_of_what_another_does(s3: S3Client, key: str) -> None:
+    def make(number: int) -> None:
+        complete(s3, f"{key}/{number}", *send_parts(s3, f"{key}/{number}", {1: PART, 2: 1}))
+        s3.put_object(Bucket=BUCKET, Key=f"{key}/{number}/small", Body=b"content", Metadata={"name": "a"})
+
+    def keys(listed: Mapping[str, Any], what: str) -> set[str]:
+        return {found["Key"] for found in listed.get(what, ())}
+
+    with ThreadPoolExecutor(4) as threads:
+        making = [threads.submit(make, number) for number in range(4)]
+        begun: set[str] = set()
+        while not all(each.done() for each in making):
+            begun |= (unfinished := keys(s3.list_multipart_uploads(Bucket=BUCKET, Prefix=key), "Uploads"))
+            found = keys(s3.list_objects_v2(Bucket=BUCKET, Prefix=key), "Contents")
+            assert begun - unfinished <= found, "a multipart is gone whose object is not there"
+            for small in (each for each in found if each.endswith("small")):
+                assert s3.head_object(Bucket=BUCKET, Key=small)["Metadata"] == {"name": "a"}
+        for made in making:
+            made.result()
+
+
+def test_the_disk_has_what_memory_has_whoever_came_last(tmp_path: Path) -> None:
+    bucket = "r2-archive"
+    with serving(R2Endpoint(settings(bucket), data_dir=tmp_path, write_interval=timedelta(0))) as url:
+        s3 = client(url)
+
+        def change(number: int) -> None:
+            s3.put_object(Bucket=bucket, Key="a", Body=b"%d" % number)
+            if number % 2:
+                s3.delete_object(Bucket=bucket, Key="a")
+
+        for _ in range(3):
+            with ThreadPoolExecutor(8) as threads:
+                list(threads.map(change, range(16)))
+            kept = [path.read_bytes().partition(b"\n")[2] for path in tmp_path.iterdir()]
+            assert kept == ([content_of(s3, "a", bucket)] if s3.list_objects_v2(Bucket=bucket)["KeyCount"] else [])
 
 
 # --- Write rate -----------------------------------------------------------------------------------------------------

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
-from mediafleet_devserver.r2.contents import backend
+from mediafleet_devserver.r2.contents import STATE, backend
 from mediafleet_devserver.r2.operations import Operation
 from mediafleet_devserver.r2.request import S3Request
 from mediafleet_devserver.r2.rules.write_rate import WRITES
+
+_CHANGES = WRITES | {Operation.DELETE_OBJECT}
+_TURNS = 64
+"""Files that may be written at once."""
 
 
 class Archive:
@@ -23,6 +28,7 @@ class Archive:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._bucket = bucket
+        self._turns = [threading.Lock() for _ in range(_TURNS)]
 
     def restore(self) -> None:
         """Put every kept object into the bucket."""
@@ -36,32 +42,38 @@ class Archive:
             stored.last_modified = datetime.fromisoformat(about["modified"])
 
     def follow(self, request: S3Request) -> None:
-        """Do on disk what the request, which succeeded, did in memory; durable when it returns."""
+        """Have on disk what is in memory of the objects that the request changed; durable when it returns."""
         if request.bucket != self._bucket:
             return
-        if request.operation in WRITES:
+        if request.operation in _CHANGES:
             self._keep(request.key)
-        elif request.operation is Operation.DELETE_OBJECT:
-            self._path(request.key).unlink(missing_ok=True)
         elif request.operation is Operation.DELETE_OBJECTS:
             for key in ElementTree.fromstring(request.body).iterfind("{*}Object/{*}Key"):
-                self._path(key.text or "").unlink(missing_ok=True)
+                self._keep(key.text or "")
 
     def _keep(self, key: str) -> None:
-        stored = backend().get_object(self._bucket, key)
-        if stored is None:  # deleted meanwhile
-            return
-        about = {
-            "key": key,
-            "etag": stored.etag.strip('"'),
-            "modified": stored.last_modified.isoformat(),
-            "metadata": dict(stored.metadata),
-        }
+        # Requests for one key may come here in another order than to moto: each keeps what moto has by now.
+        with self._turns[hash(key) % _TURNS]:
+            self._write(key)
+
+    def _write(self, key: str) -> None:
         path = self._path(key)
+        with STATE:
+            stored = backend().get_object(self._bucket, key)
+            if stored is None:
+                path.unlink(missing_ok=True)
+                return
+            about = {
+                "key": key,
+                "etag": stored.etag.strip('"'),
+                "modified": stored.last_modified.isoformat(),
+                "metadata": dict(stored.metadata),
+            }
+            content = stored.value
         temporary = path.with_suffix(".new")
         with temporary.open("wb") as file:
             file.write(json.dumps(about).encode() + b"\n")
-            file.write(stored.value)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -1,7 +1,8 @@
-"""What lies in the bucket: moto's state, which the parts rule and the archive look into."""
+"""What lies in the bucket: moto's state, which some rules and the archive look into."""
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from mediafleet_devserver.r2.request import S3Request
 
 _PARTITION = "aws"
+
+STATE = threading.RLock()
+"""Held by whoever looks at the state or changes it. moto does both in several steps: an object is there before its
+metadata, and a multipart is gone before its object is there."""
 
 
 def s3_application() -> WSGIApplication:

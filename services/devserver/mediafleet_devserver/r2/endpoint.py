@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +13,11 @@ from werkzeug.wrappers import Response
 
 from mediafleet_devserver.r2.archive import Archive
 from mediafleet_devserver.r2.begun import Begun
-from mediafleet_devserver.r2.contents import make_bucket, s3_application
+from mediafleet_devserver.r2.contents import STATE, make_bucket, s3_application
 from mediafleet_devserver.r2.faults import Fault, FaultKind, Faults, break_connection, crawl, lie_about_etag
 from mediafleet_devserver.r2.refusals import Refused
 from mediafleet_devserver.r2.request import S3Request
-from mediafleet_devserver.r2.rules import rules
+from mediafleet_devserver.r2.rules import Rule, rules
 from mediafleet_devserver.r2.settings import R2Settings
 
 if TYPE_CHECKING:
@@ -81,10 +81,11 @@ class R2Endpoint:
                 fault.refuse()
             if fault and fault.kind is FaultKind.RESET:
                 break_connection(environ)
-            if request.method != PREFLIGHT:  # which carries no credentials
-                for rule in self._rules:
-                    rule(request)
-            response = self._obey(request, environ)
+            _ask(self._rules.of_requests, request)
+            with STATE:
+                _ask(self._rules.of_contents, request)
+                response = self._obey(request, environ)
+            self._keep(request, response)
         except Refused as refused:
             return refused.response()
         if fault and fault.kind is FaultKind.LOSE_ANSWER:
@@ -100,15 +101,19 @@ class R2Endpoint:
         try:
             response = Response.from_app(self._s3, environ, buffered=True)
             self._begun.correct(request.operation, response)
-            if self._archive and response.status_code < 300:
-                self._archive.follow(request)
         except Exception as error:
-            _log.exception("moto failed at %s", request.operation)
-            raise Refused("InternalError", 500, "We encountered an internal error. Please try again.") from error
+            raise _failed("moto", request, error) from error
         # moto computes CRC32C with a library that it does not require, and another algorithm without.
         for name in [name for name in response.headers.keys() if name.lower().startswith("x-amz-checksum-")]:  # noqa: SIM118
             del response.headers[name]
         return response
+
+    def _keep(self, request: S3Request, response: Response) -> None:
+        if self._archive and response.status_code < 300:
+            try:
+                self._archive.follow(request)
+            except OSError as error:
+                raise _failed("the archive", request, error) from error
 
     def _now(self) -> datetime:
         return datetime.now(UTC) + self._clock_ahead
@@ -119,3 +124,14 @@ class R2Endpoint:
         except ValidationError as error:
             return Response(f"{error}\n", status=400)
         return Response(status=204)
+
+
+def _ask(rules: Sequence[Rule], request: S3Request) -> None:
+    if request.method != PREFLIGHT:  # which carries no credentials
+        for rule in rules:
+            rule(request)
+
+
+def _failed(who: str, request: S3Request, error: Exception) -> Refused:
+    _log.error("%s failed at %s", who, request.operation, exc_info=error)
+    return Refused("InternalError", 500, "We encountered an internal error. Please try again.")
