@@ -6,8 +6,8 @@ import re
 import socket
 import stat
 import subprocess
-import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
 
@@ -22,8 +22,6 @@ from tests.processes import alive
 from tests.waiting import wait_until
 
 CHILDREN = ("redis", "storage-0", "worker-image-0", "worker-other-0", "gateway-0", "gateway-1")
-RESTART = 2.0
-"""Seconds within which a dead child must have a successor."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc")
 
@@ -41,7 +39,7 @@ def fetch(url: str) -> bytes:
 def fetches(url: str) -> bool:
     try:
         return bool(fetch(url))
-    except urllib.error.URLError:
+    except (OSError, HTTPException):  # it may end between any two bytes
         return False
 
 
@@ -98,7 +96,7 @@ def test_tokens_name_tenants_apart(dev: DevServerProcess) -> None:
 @pytest.mark.parametrize("name", CHILDREN)
 def test_a_killed_child_is_started_again(dev: DevServerProcess, name: str) -> None:
     before = dev.pids
-    dev.wait_for_successor(name, dev.kill(name), RESTART)
+    dev.wait_for_successor(name, dev.kill(name))
     after = dev.pids
     assert {other: pid for other, pid in after.items() if other != name} == {
         other: pid for other, pid in before.items() if other != name
