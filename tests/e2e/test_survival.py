@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -83,7 +84,8 @@ def kill_with_children(server: DevServerProcess, name: str) -> None:
     pid = server.pids[name]
     doomed = [pid, *descendants(pid)]
     for each in doomed:
-        os.kill(each, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a child ends with its worker
+            os.kill(each, signal.SIGKILL)
     wait_until(lambda: not any(map(alive, doomed)), message=f"every process of {name} to be gone")
     server.wait_for_successor(name, pid)
 
