@@ -89,7 +89,7 @@ def test_poison_is_contained_and_others_go_on(server: DevServerProcess) -> None:
             f"{deed}.jpg": client.upload(f"POISON:{deed}\n".encode(), display_name=f"{deed}.jpg").upload_id
             for deed in ("crash", "spin", "hog", "bomb")
         }
-        for content, name in ((b"POISON:nap\n", "nap"), (picture.getvalue(), "a.jpg"), (b"words", "a.txt")):
+        for content, name in ((b"POISON:rest:1\n", "rest"), (picture.getvalue(), "a.jpg"), (b"words", "a.txt")):
             done = end_of(other, other.upload(content, display_name=name).upload_id)
             assert (done.state, done.attempt) == (pb.UPLOAD_STATE_SUCCEEDED, 1)
         for name, upload_id in bad.items():
