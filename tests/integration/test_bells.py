@@ -130,7 +130,7 @@ async def test_rings_while_a_bell_is_under_way_make_one_more(redis_url: str, bro
             await broker.blpop([BELLS])
 
         async def awaited() -> bool:
-            return bool((await broker.info("clients"))["blocked_clients"])
+            return any(client["cmd"] == "blpop" for client in await broker.client_list())
 
         first = asyncio.create_task(taken())
         await eventually(awaited)  # the first bell is taken in the moment it comes
