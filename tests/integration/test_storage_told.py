@@ -86,7 +86,7 @@ async def test_each_way_is_named_everywhere(
             monkeypatch.setenv("MEDIAFLEET_TOKEN", ANN[0][1].removeprefix("Bearer "))
             picture = tmp_path / "a.txt"
             picture.write_text("a")
-            for arguments in (["usage"], ["upload", str(picture), "--timeout", "1"]):
+            for arguments in (["usage"], ["upload", str(picture), "--timeout", "1" if details else "60"]):
                 done = await asyncio.to_thread(CliRunner().invoke, cli, arguments)
                 assert way.said in done.output
                 assert isinstance(done.exception, SystemExit | None)
