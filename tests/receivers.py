@@ -93,7 +93,7 @@ class Receiver:
             "webhooks": {TenantId(tenant): self.hook(**more) for tenant in tenants},
             "webhook_private": True,
             "webhook_interval": 0.02,
-            "webhook_timeout": 0.3,
+            "webhook_timeout": 60,
             "webhook_retry_first": 0.02,
             "webhook_retry_most": 0.1,
         }

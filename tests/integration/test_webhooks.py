@@ -22,6 +22,7 @@ from mediafleet.v1.notifications_pb2_grpc import NotificationServiceStub
 from mediafleet_core.errors import Reason
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.uploads import State
+from mediafleet_workers.bootstrap import Settings
 from tests.gateways import ANN, BOB, Reached, bearer, refused, upload
 from tests.integration.test_cli import mediafleet
 from tests.integration.test_worker_process import process
@@ -31,6 +32,7 @@ from tests.workers import ANN as TENANT
 from tests.workers import Shop, open_shop, settings, working
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+SHORT = timedelta(seconds=0.3)
 
 
 @pytest.fixture
@@ -91,26 +93,31 @@ async def test_each_end_is_told_once_and_signed(reached: Reached, shop: Shop, re
     assert fine["time"] <= whole["time"]
 
 
+def impatient(shop: Shop) -> Settings:
+    """Of a worker that waits for no answer longer than `SHORT`."""
+    return shop.settings._replace(webhooks=shop.settings.webhooks.model_copy(update={"webhook_timeout": SHORT}))
+
+
 async def test_nothing_is_lost_to_a_receiver_that_fails_hangs_or_answers_late(shop: Shop, receiver: Receiver) -> None:
     async def late(request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(2 * shop.settings.webhooks.webhook_timeout.total_seconds())
+        await asyncio.sleep(2 * SHORT.total_seconds())
         return web.Response(status=200)
 
     receiver.answers = [says(500), hangs, late, breaks, says(302, location=receiver.url), says(404), says(429)]
     troubles = len(receiver.answers)
-    async with working(shop.settings):
+    async with working(impatient(shop)):
         uploads = [await shop.bring(f"file {number}".encode()) for number in range(5)]
         await receiver.hears(troubles + len(uploads))
         await settled(shop)
     assert {each.event["data"]["upload_id"] for each in receiver.heard} == {each.upload_id for each in uploads}
     # The same message, byte for byte, whenever it is sent; a redirect is an answer, and is not followed.
     assert len({(each.message_id, each.body) for each in receiver.heard}) == len(uploads)
-    assert len(receiver.heard) == troubles + len(uploads)
+    assert len(receiver.heard) >= troubles + len(uploads)  # more where the machine is busy, and an answer late
 
 
 async def test_a_worker_that_is_gone_leaves_nothing_untold(shop: Shop, receiver: Receiver) -> None:
     receiver.by_default = hangs
-    async with working(shop.settings):
+    async with working(impatient(shop)):
         made = await shop.bring(b"fine")
         await receiver.hears(1)
     receiver.by_default = says(200)
