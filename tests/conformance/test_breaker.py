@@ -38,7 +38,7 @@ class Asked:
 
 @pytest.fixture
 async def asked() -> AsyncIterator[Asked]:
-    cooldown = timedelta(milliseconds=300)
+    cooldown = timedelta(seconds=1)  # longer than the calls that find it open
     with bucket("media-breaker", storage_breaker_failures=OPENS_AFTER, storage_breaker_cooldown=cooldown) as behind:
         opened = Asked(behind)
         yield opened
