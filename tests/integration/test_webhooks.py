@@ -184,7 +184,8 @@ async def test_a_message_that_cannot_be_read_holds_up_no_other(
         upload = await shop.bring(b"fine", silently=True)
         await shop.ledger.cancel(upload.upload_id, TENANT, "")
         (key,) = await redis_client.keys(f"mf:message:{upload.upload_id}-*")
-        return str(key.decode())
+        assert isinstance(key, bytes)
+        return key.decode()
 
     async def every_one_tried() -> bool:
         return unreadable() >= before + 5
