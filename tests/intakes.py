@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from mediafleet_core.quotas import Limits
 from mediafleet_core.storage.links import LinkSigner
 from mediafleet_core.storage.local import LocalStore
 from mediafleet_core.uploads import Upload, UploadSpec
+from tests.ledgers import SHORTEST
 
 ANN = TenantId("ann")
 LIMITS = Limits()
@@ -80,7 +80,7 @@ async def site(
     ledger = await connect(LedgerSettings(ledger_url=redis_url))
     store = store or local_store(folder)
     queue = queue or DramatiqQueue(open_broker(QueueSettings(broker_url=other_database(redis_url))))
-    settings = settings or IntakeSettings(part_bytes=PART, upload_expiry=timedelta(0))
+    settings = settings or IntakeSettings(part_bytes=PART, upload_expiry=SHORTEST)
     intake = Intake(ledger, store, queue, settings)
     try:
         yield Site(intake, Lifecycle(ledger, store, queue, max_attempts=3), ledger, store, queue)

@@ -20,6 +20,8 @@ LIMITS = Limits()
 DAY = timedelta(days=1)
 LEASE = timedelta(seconds=30)
 NOW = timedelta()
+SHORTEST = timedelta(microseconds=1)
+"""The shortest time that a setting may be: none, for the ledger."""
 SPEC = UploadSpec(display_name="a.jpg", content_type="image/jpeg", size_bytes=1000, collection="trip", caption="c")
 
 

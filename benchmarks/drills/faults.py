@@ -156,7 +156,7 @@ DRILLS: Sequence[Drill] = (
         "Redis stopped",
         "SIGSTOP to Redis",
         _redis,
-        frozenset({"AvailabilityBurnFast", "QueueExporterStale"}),
+        frozenset({"AvailabilityBurnFast", "RedisDown"}),
         frozenset({"AvailabilityBurnSlow"}),
     ),
     Drill(

@@ -12,7 +12,7 @@ from mediafleet_core.failures import FailureCode
 from mediafleet_core.identity import TenantId
 from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.ledger import webhooks as messages
-from mediafleet_core.ports import TryOutcome, WebhookTry
+from mediafleet_core.ports import TryOutcome, WebhookMessage, WebhookTry
 from mediafleet_core.ports.webhooks import EVENT_TYPES, MESSAGES_KEPT, MessageState
 from mediafleet_core.uploads import State, Upload
 from tests.ledgers import ANN, BOB, DAY, NOW, claimed, created, failed, outcome, queued
@@ -54,7 +54,12 @@ async def end(
 
 
 def types(tries: Sequence[WebhookTry]) -> list[str]:
-    return [each.message.type.removeprefix("mediafleet.upload.") for each in tries]
+    return [message_of(each).type.removeprefix("mediafleet.upload.") for each in tries]
+
+
+def message_of(tried: WebhookTry) -> WebhookMessage:
+    assert tried.message is not None, tried.problem
+    return tried.message
 
 
 async def test_every_way_to_an_end_is_told(ledger: RedisLedger) -> None:
@@ -69,7 +74,7 @@ async def test_every_way_to_an_end_is_told(ledger: RedisLedger) -> None:
     await ledger.cancel(again.upload_id, ANN, "")
     found = await due(ledger)
     assert sorted(types(found)) == ["cancelled", "cancelled", "failed", "succeeded"]
-    about = [each.message for each in found if each.message.message_id.startswith(again.upload_id)]
+    about = [message_of(each) for each in found if each.message_id.startswith(again.upload_id)]
     # Each end of the same upload is a message of its own, with the record as it was then.
     assert {(each.type, each.subject.state) for each in about} == {
         ("mediafleet.upload.failed", State.FAILED),
@@ -120,11 +125,11 @@ async def test_tenants_share_and_none_has_more_than_its_places(ledger: RedisLedg
     for _ in range(2):
         await cancelled(ledger, BOB)
     first = await due(ledger, limit=4, most=3)
-    assert [each.message.tenant for each in first] == [ANN, ANN, ANN, BOB]
+    assert [each.tenant for each in first] == [ANN, ANN, ANN, BOB]
     second = await due(ledger, most=3)
-    assert [each.message.tenant for each in second] == [BOB]
+    assert [each.tenant for each in second] == [BOB]
     await end(ledger, first[0], most=3)
-    assert [each.message.tenant for each in await due(ledger, most=3)] == [ANN]
+    assert [each.tenant for each in await due(ledger, most=3)] == [ANN]
     only_bob, count = await ledger.claim_messages([BOB], limit=9, most=9, lease=MINUTE)
     assert (only_bob, count) == ([], 2)
 
@@ -142,7 +147,7 @@ async def test_a_replay_takes_every_message_of_its_time_and_tenant(
     assert await ledger.replay_messages(ANN, LONG_AGO, None, only_failed=True) == 0
     assert await ledger.replay_messages(ANN, LONG_AGO, None, only_failed=False) == 10
     again = await due(ledger)
-    assert len({each.message.message_id for each in again}) == 10
+    assert len({each.message_id for each in again}) == 10
     assert await ledger.replay_messages(ANN, LONG_AGO, None, only_failed=False) == 0  # all are under way
 
 

@@ -64,11 +64,14 @@ async def test_waiting_behind_others_in_a_queue_that_is_paused(reached: Reached,
     first = await queued(ledger)
     second = await queued(ledger)
     await ledger.pause(MediaKind.IMAGE, "broken codec")
-    explanation = await explained(reached, second.upload_id)
+    explanation = await explained(reached, second.upload_id, OWNER)
     place = explanation.queue_place
     assert (place.queue, place.ahead, place.waiting, place.workers) == ("image", 1, 2, 0)
     assert (place.paused, place.pause_reason) == (True, "broken codec")
-    assert says(explanation, "1 of its tenant's", "broken codec", "mediafleet resume image", "No live worker")
+    assert says(explanation, "1 of its tenant's", "1 wait beside it", "broken codec", "No live worker")
+    resume = "When the reason is gone, `mediafleet resume image` hands out its work again."
+    assert f"For an administrator: {resume}" in explanation.next_steps
+    assert resume in (await explained(reached, second.upload_id, ANN)).next_steps
     # What the record names is not there: these uploads have no bytes.
     assert [each.present for each in explanation.objects] == [False]
     assert (await explained(reached, first.upload_id)).queue_place.ahead == 0
@@ -92,6 +95,20 @@ async def test_at_work_and_waiting_for_the_next_attempt(reached: Reached, ledger
     assert [past.failure_code for past in explanation.history][-1] == "TIMED_OUT"
 
 
+async def test_a_retry_is_advised_to_who_may(reached: Reached, ledger: RedisLedger) -> None:
+    waiting = await queued(ledger)
+    claim = await claimed(ledger)
+    await ledger.fail_attempt(claim.upload.upload_id, claim.fence, failed(FailureCode.STORAGE_DENIED, 1))
+    retry = f"When the cause is mended, `mediafleet retry {waiting.upload_id}` queues it again."
+    explanation = await explained(reached, waiting.upload_id, OWNER)
+    assert explanation.upload.failure.retryable
+    assert retry in explanation.next_steps
+    for other in (bearer("ann", ("read",)), bearer("root", ("read", "upload", "admin"))):
+        steps = (await explained(reached, waiting.upload_id, other)).next_steps
+        assert retry not in steps
+        assert f"For whoever has a token of the tenant ann with the scope `upload`: {retry}" in steps
+
+
 async def test_failed_in_a_batch(reached: Reached, ledger: RedisLedger) -> None:
     batch = await ledger.create_batch(new_batch_id(), ANN_TENANT, BatchSpec(display_name="summer"))
     spec = UploadSpec(display_name="a.jpg", content_type="image/jpeg", size_bytes=10, batch_id=batch.batch_id)
@@ -99,8 +116,9 @@ async def test_failed_in_a_batch(reached: Reached, ledger: RedisLedger) -> None:
     claim = await claimed(ledger)
     await ledger.fail_attempt(claim.upload.upload_id, claim.fence, failed(FailureCode.CORRUPT_MEDIA, 1))
     explanation = await explained(reached, waiting.upload_id)
-    retry = f"mediafleet retry {waiting.upload_id}"
-    assert says(explanation, "CORRUPT_MEDIA: The file is damaged", retry, "batch summer, OPEN: 1 of 1 have ended")
+    assert says(explanation, "CORRUPT_MEDIA: The file is damaged", "batch summer, OPEN: 1 of 1 have ended")
+    assert "retry" not in " ".join(explanation.next_steps)
+    assert not explanation.upload.failure.retryable
     assert explanation.batch.batch_id == batch.batch_id
 
 

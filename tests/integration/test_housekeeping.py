@@ -25,7 +25,7 @@ from mediafleet_devserver.redis_server import redis_server
 from mediafleet_workers.housekeeping import Housekeeping, HousekeepingSettings
 from mediafleet_workers.housekeeping.duties import DUTIES
 from tests.intakes import Site, site
-from tests.ledgers import ANN, LEASE, LIMITS, NOW, claimed, created, outcome, queued
+from tests.ledgers import ANN, LEASE, LIMITS, NOW, SHORTEST, claimed, created, outcome, queued
 from tests.waiting import eventually
 
 TICK = timedelta(milliseconds=20)
@@ -151,7 +151,7 @@ async def test_a_multipart_that_no_record_names_is_aborted_when_it_is_old(place:
         await another_round("strays")
         assert len(await left()) == 3
         assert REGISTRY.get_sample_value("mediafleet_storage_orphans") == 2
-    async with kept(place, stray_age=timedelta(0)):
+    async with kept(place, stray_age=SHORTEST):
         await another_round("strays")
         assert await left() == [named]
         assert REGISTRY.get_sample_value("mediafleet_storage_orphans") == 0

@@ -30,6 +30,7 @@ from mediafleet_workers.housekeeping import HousekeepingSettings
 from mediafleet_workers.housekeeping.duties import House, abort_strays, sweep_objects
 from tests.buckets import bucket
 from tests.gateways import bearer, running, settings
+from tests.ledgers import SHORTEST
 from tests.waiting import eventually
 
 MIB = 1 << 20
@@ -59,7 +60,7 @@ async def place(redis_url: str, redis_client: Redis, tmp_path: Path) -> AsyncIte
             )
         )
         configured = settings(redis_url, tmp_path, intake={"part_bytes": 5 * MIB})._replace(
-            ledger=LedgerSettings(ledger_url=redis_url, sweep_again_after=timedelta(0)), storage=behind.settings
+            ledger=LedgerSettings(ledger_url=redis_url, sweep_again_after=SHORTEST), storage=behind.settings
         )
         reached = await stack.enter_async_context(running(configured))
         token = bearer(TENANT)[0][1].removeprefix("Bearer ")
@@ -70,7 +71,7 @@ async def place(redis_url: str, redis_client: Redis, tmp_path: Path) -> AsyncIte
         stack.push_async_callback(store.close)
         queue = DramatiqQueue(open_broker(configured.queue))
         stack.push_async_callback(queue.close)
-        house = House(ledger, store, queue, HousekeepingSettings(stray_age=timedelta(0)), timedelta(seconds=6))
+        house = House(ledger, store, queue, HousekeepingSettings(stray_age=SHORTEST), timedelta(seconds=6))
         yield Place(client, ledger, store, behind.faults, house)
 
 

@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from aiohttp import web
 from google.rpc.error_details_pb2 import BadRequest
 from grpc import StatusCode
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 
 from mediafleet.v1 import batches_pb2
@@ -177,6 +179,47 @@ async def test_types_that_nobody_asked_for_are_not_planned(
         await shop.ledger.set_webhooks({})
         await shop.reaches((await shop.bring(b"POISON:fail\n")).upload_id, State.FAILED)
         assert await redis_client.zcard("mf:messages:ann") == 1
+
+
+async def test_a_message_that_cannot_be_read_holds_up_no_other(
+    redis_client: Redis, shop: Shop, receiver: Receiver
+) -> None:
+    def unreadable() -> float:
+        return REGISTRY.get_sample_value("mediafleet_webhook_tries_total", {"outcome": "unreadable"}) or 0
+
+    async def planned() -> str:
+        upload = await shop.bring(b"fine", silently=True)
+        await shop.ledger.cancel(upload.upload_id, TENANT, "")
+        (key,) = await redis_client.keys(f"mf:message:{upload.upload_id}-*")
+        assert isinstance(key, bytes)
+        return key.decode()
+
+    async def every_one_tried() -> bool:
+        return unreadable() >= before + 5
+
+    newer, cut, bare, lost, good = [await planned() for _ in range(5)]
+    written = await redis_client.hget(newer, "record")
+    assert isinstance(written, bytes)
+    await redis_client.hset(newer, "record", written.replace(b"CANCELLED", b"OF A NEWER VERSION"))
+    await redis_client.hset(cut, mapping={"record": written[:40], "tries": "many"})
+    await redis_client.hdel(bare, "tenant", "type", "subject", "record", "before")
+    await redis_client.set(lost, "no message")
+    before = unreadable()
+    with structlog.testing.capture_logs() as logs:
+        async with working(shop.settings):
+            await receiver.hears(1)
+            await eventually(every_one_tried, 60, "every message to be tried")
+            assert [f"mf:message:{each.message_id}" for each in receiver.heard] == [good]
+            # What a worker can read, later or of another version, is told then.
+            await redis_client.hset(newer, "record", written)
+            await receiver.hears(2)
+            assert f"mf:message:{receiver.heard[1].message_id}" == newer
+            assert await shop.ledger.replay_messages(TENANT, LONG_AGO, None, only_failed=False) >= 2
+            await receiver.hears(4)
+    told = {each["message_id"]: each for each in logs if each["event"] == "webhook_failed"}
+    assert {f"mf:message:{each}" for each in told} == {newer, cut, bare, lost}
+    assert all("cannot be read" in each["reason"] for each in told.values())
+    assert told[lost.removeprefix("mf:message:")]["state"] == "GIVEN_UP"
 
 
 async def test_a_replay_is_asked_for_on_the_command_line(reached: Reached, shop: Shop, receiver: Receiver) -> None:

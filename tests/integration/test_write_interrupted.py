@@ -28,6 +28,7 @@ from mediafleet_core.uploads import State
 from mediafleet_gateway.bootstrap import Settings
 from tests.gateways import ANN, Reached, create, running, settings
 from tests.intakes import other_database, some_bytes
+from tests.ledgers import SHORTEST
 from tests.waiting import eventually
 
 PART = 1 << 16
@@ -147,8 +148,8 @@ CLIENTS: dict[str, Client] = {"aio": aio_client, "sync": sync_client, "foreign":
 @pytest.fixture
 def configured(redis_url: str, redis_client: Redis, tmp_path: Path) -> Settings:
     """Uploads that are past their time at once, and sweeps that are repeated at once."""
-    made = settings(redis_url, tmp_path / "objects", intake={"part_bytes": PART, "upload_expiry": timedelta(0)})
-    return made._replace(ledger=LedgerSettings(ledger_url=redis_url, sweep_again_after=timedelta(0)))
+    made = settings(redis_url, tmp_path / "objects", intake={"part_bytes": PART, "upload_expiry": SHORTEST})
+    return made._replace(ledger=LedgerSettings(ledger_url=redis_url, sweep_again_after=SHORTEST))
 
 
 @pytest.mark.parametrize("end", ["cancel", "cancel idle", "close", "close idle", "deadline", "half-close"])

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from mediafleet_core.explaining.asker import Asker
 from mediafleet_core.explaining.objects import ObjectRole, compared
 from mediafleet_core.explaining.words import told
 from mediafleet_core.failures import Failure, FailureCode
@@ -19,6 +20,9 @@ from mediafleet_core.progress import Progress
 from mediafleet_core.uploads import State, Upload, UploadSpec
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+OWNER = Asker(TenantId("ann"), uploads=True, administers=False)
+ADMIN = Asker(TenantId("root"), uploads=True, administers=True)
+READER = Asker(TenantId("ann"), uploads=False, administers=False)
 PREFIX = "uploads/ann/u/"
 
 
@@ -68,7 +72,12 @@ CANCEL = Failure(code=FailureCode.CANCELLED_BY_CALLER, detail="a mistake")
 @pytest.mark.parametrize(
     ("state", "record", "around", "said"),
     [
-        (State.QUEUED, {}, {"due_since": NOW - timedelta(minutes=5), "waiting": 7}, ["for 5 minutes", "7 wait in all"]),
+        (
+            State.QUEUED,
+            {},
+            {"due_since": NOW - timedelta(minutes=5), "waiting": 7},
+            ["for 5 minutes", "6 wait beside it"],
+        ),
         (
             State.QUEUED,
             {},
@@ -93,15 +102,52 @@ CANCEL = Failure(code=FailureCode.CANCELLED_BY_CALLER, detail="a mistake")
             {},
             ["was cancelled", "a mistake", "kept until 2026-07-08", "retry u"],
         ),
-        (State.CANCELLED, {"failure": CANCEL}, {}, ["No original is kept", "Upload the file again."]),
+        (State.CANCELLED, {"failure": CANCEL}, {}, ["No original is kept", "Upload the file again if"]),
         (State.EXPIRED, {}, {}, ["not finished in time", "Upload the file again."]),
     ],
 )
 def test_each_state_is_told(state: State, record: dict[str, Any], around: dict[str, Any], said: list[str]) -> None:
-    words = told(standing(upload(state, **record), **around), None, (), "")
+    words = told(standing(upload(state, **record), **around), None, (), "", OWNER)
     text = " ".join([*words.findings, *words.next_steps])
     assert [phrase for phrase in said if phrase not in text] == [], text
     assert words.next_steps or state is State.PROCESSING
+
+
+PAUSED = standing(upload(State.QUEUED), due_since=NOW, waiting=1, pause=Pause(NOW, ""))
+RECEIVED = standing(upload(State.RECEIVING))
+DENIED = standing(upload(State.FAILED, failure=Failure(code=FailureCode.STORAGE_DENIED), **KEPT))
+
+
+@pytest.mark.parametrize(
+    ("about", "step"),
+    [
+        (PAUSED, "When the reason is gone, `mediafleet resume image`"),
+        (RECEIVED, "Send the rest"),
+        (DENIED, "When the cause is mended, `mediafleet retry u`"),
+    ],
+)
+def test_advice_that_only_others_can_follow_names_them(about: Standing, step: str) -> None:
+    def advice(asker: Asker) -> str:
+        found = [each for each in told(about, None, (), "", asker).next_steps if step in each]
+        return found[0].partition(step)[0]
+
+    for_others = "For an administrator: " if about is PAUSED else "For whoever has a token of the tenant ann"
+    mine = {OWNER} if about is not PAUSED else {ADMIN}
+    for asker in (OWNER, ADMIN, READER):
+        assert advice(asker).startswith("" if asker in mine else for_others)
+        assert (advice(asker) == "") is (asker in mine)
+
+
+@pytest.mark.parametrize("kept", [KEPT, {}])
+@pytest.mark.parametrize("code", list(FailureCode))
+def test_a_retry_is_advised_where_it_can_help(code: FailureCode, kept: dict[str, Any]) -> None:
+    failure = Failure(code=code)
+    words = told(standing(upload(State.FAILED, failure=failure, **kept)), None, (), "", OWNER)
+    assert words.next_steps[0] == failure.next_step(stored=bool(kept))
+    assert any("retry u" in step for step in words.next_steps) is (bool(kept) and failure.rule.retryable)
+    # The table never says "retry" of bytes that cannot succeed or are gone.
+    assert not ("Retry" in words.next_steps[0] and not (kept and failure.rule.retryable))
+    assert failure.rule.retryable or "upload" in words.next_steps[0].lower() or code is FailureCode.MALWARE_FOUND
 
 
 def test_objects_are_held_against_the_record() -> None:
@@ -113,7 +159,7 @@ def test_objects_are_held_against_the_record() -> None:
         (ObjectRole.ORIGINAL, False),
         (ObjectRole.LEFT_OVER, True),
     ]
-    text = " ".join(told(standing(done), None, facts, "").findings)
+    text = " ".join(told(standing(done), None, facts, "", OWNER).findings)
     for said in (
         "missing, or of another size: uploads/ann/u/o/1",
         "manifest is not written yet",
@@ -133,6 +179,6 @@ def test_what_is_under_way_is_not_left_over() -> None:
 
 
 def test_a_storage_in_trouble_is_told() -> None:
-    words = told(standing(upload(State.SUCCEEDED)), None, (), "the signature is wrong: set both")
+    words = told(standing(upload(State.SUCCEEDED)), None, (), "the signature is wrong: set both", OWNER)
     assert any("could not be asked: the signature is wrong" in finding for finding in words.findings)
     assert words.next_steps == ("Run `mediafleet doctor` where the gateway runs.",)

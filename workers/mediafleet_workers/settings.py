@@ -32,7 +32,9 @@ class WorkerSettings(SettingsPart):
         description="What this worker is called in failed attempts.",
     )
     worker_grace: timedelta = Field(
-        timedelta(seconds=20), description="How long jobs may go on after SIGTERM before they are given back."
+        timedelta(seconds=20),
+        ge=timedelta(0),
+        description="How long jobs may go on after SIGTERM before they are given back; 0s gives them back at once.",
     )
     scratch_dir: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / "mediafleet-scratch",
@@ -65,9 +67,13 @@ class JobSettings(SettingsPart):
         description="Time between two renewals: also until a cancel is seen.",
     )
     job_patience: timedelta = Field(
-        timedelta(minutes=2), description="How long a finished job waits for a ledger that does not answer."
+        timedelta(minutes=2),
+        ge=timedelta(0),
+        description="How long a finished job waits for a ledger that does not answer; 0s leaves it to be done again.",
     )
     job_pixels: int = Field(120_000_000, ge=1, description="Pixels that a picture may have.")
     job_frames: int = Field(2_000, ge=1, description="Frames or pages that a file may have.")
-    retry_first: timedelta = Field(timedelta(seconds=2), description="Delay before the second attempt, about.")
-    retry_most: timedelta = Field(timedelta(minutes=1), description="Longest delay before an attempt.")
+    retry_first: timedelta = Field(
+        timedelta(seconds=2), gt=timedelta(0), description="Delay before the second attempt, about."
+    )
+    retry_most: timedelta = Field(timedelta(minutes=1), gt=timedelta(0), description="Longest delay before an attempt.")

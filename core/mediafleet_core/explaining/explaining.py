@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from mediafleet_core.batches import Batch
 from mediafleet_core.errors import MediafleetError
+from mediafleet_core.explaining.asker import Asker
 from mediafleet_core.explaining.objects import ObjectFact, compared
 from mediafleet_core.explaining.words import Words, told
-from mediafleet_core.identity import TenantId, UploadId
+from mediafleet_core.identity import UploadId
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.ports import Ledger, ObjectStore, Standing, StoredObject
 
@@ -38,9 +39,9 @@ class Explaining:
         """Reads alone."""
         self._ledger, self._store = ledger, store
 
-    async def explain(self, upload_id: UploadId, tenant: TenantId | None) -> Explanation:
-        """Raises UPLOAD_NOT_FOUND, also for another tenant's unless `tenant` is None. Never for the storage."""
-        standing = await self._ledger.standing(upload_id, tenant)
+    async def explain(self, upload_id: UploadId, asker: Asker) -> Explanation:
+        """Raises UPLOAD_NOT_FOUND, also for another tenant's unless `asker` administers. Never for the storage."""
+        standing = await self._ledger.standing(upload_id, None if asker.administers else asker.tenant)
         upload = standing.upload
         batch = await self._batch(standing)
         stored: Sequence[StoredObject] = ()
@@ -53,7 +54,8 @@ class Explaining:
         except MediafleetError as error:
             trouble = error.message
         objects = () if trouble else compared(upload, stored)
-        return Explanation(standing, batch, objects, multiparts, trouble, told(standing, batch, objects, trouble))
+        words = told(standing, batch, objects, trouble, asker)
+        return Explanation(standing, batch, objects, multiparts, trouble, words)
 
     async def _batch(self, standing: Standing) -> Batch | None:
         batch_id = standing.upload.spec.batch_id

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from mediafleet_core.batches import Batch
+from mediafleet_core.explaining.asker import Asker
 from mediafleet_core.explaining.objects import ObjectFact, ObjectRole
 from mediafleet_core.failures import Failure
 from mediafleet_core.ports import Standing
@@ -28,9 +29,9 @@ class _Line(NamedTuple):
     step: str = ""
 
 
-def told(standing: Standing, batch: Batch | None, objects: Sequence[ObjectFact], trouble: str) -> Words:
+def told(standing: Standing, batch: Batch | None, objects: Sequence[ObjectFact], trouble: str, asker: Asker) -> Words:
     """The sentences, the most important first."""
-    lines = [*_BY_STATE[standing.upload.state](standing), *_about_objects(standing, objects)]
+    lines = [*_BY_STATE[standing.upload.state](standing, asker), *_about_objects(standing, objects)]
     if standing.lost:
         lines.append(_Line(f"Work on it was lost {_times(standing.lost)} with its worker or sandbox."))
     if batch is not None:
@@ -48,18 +49,18 @@ def told(standing: Standing, batch: Batch | None, objects: Sequence[ObjectFact],
     )
 
 
-def _receiving(standing: Standing) -> Iterator[_Line]:
+def _receiving(standing: Standing, asker: Asker) -> Iterator[_Line]:
     upload = standing.upload
     of = f" of {upload.size_bytes}" if upload.size_bytes is not None else ""
     yield _Line(
         f"It is being received: {upload.committed_size}{of} bytes are durable.",
-        "The client sends the rest; the same `mediafleet upload` goes on where it was.",
+        asker.uploading("Send the rest; the same `mediafleet upload` goes on where it was.", upload.tenant),
     )
     if upload.expire_time is not None:
         yield _Line(f"Unless it is finished it expires {_when(upload.expire_time, standing.as_of)}.")
 
 
-def _queued(standing: Standing) -> Iterator[_Line]:
+def _queued(standing: Standing, asker: Asker) -> Iterator[_Line]:
     upload, queue = standing.upload, standing.upload.kind.lower()
     if upload.failure is not None:
         # The record counts the attempt that is to come.
@@ -70,33 +71,39 @@ def _queued(standing: Standing) -> Iterator[_Line]:
     elif standing.due_since is not None:
         yield _Line(
             f"It waits in the queue {queue} for {_span(standing.as_of - standing.due_since)}: {standing.ahead} of its "
-            f"tenant's uploads with the same priority are ahead of it, {standing.waiting} wait in all."
+            f"tenant's uploads with the same priority are ahead of it, and {standing.waiting - 1} wait beside "
+            "it in all."
         )
-    yield from _held_up(standing, queue)
+    yield from _held_up(standing, queue, asker)
 
 
-def _held_up(standing: Standing, queue: str) -> Iterator[_Line]:
+def _held_up(standing: Standing, queue: str, asker: Asker) -> Iterator[_Line]:
     if standing.pause is not None:
         reason = f": {standing.pause.reason}" if standing.pause.reason else ""
         yield _Line(
             f"The queue is paused since {_at(standing.pause.since)}{reason}.",
-            f"When the reason is gone, `mediafleet resume {queue}` hands out its work again.",
+            asker.operating(f"When the reason is gone, `mediafleet resume {queue}` hands out its work again."),
         )
     if not standing.workers:
         yield _Line(
             f"No live worker serves the queue {queue}.",
-            f"Start workers with MEDIAFLEET_WORKER_KINDS={queue.upper()}; `mediafleet fleet` shows those there are.",
+            asker.operating(
+                f"Start workers with MEDIAFLEET_WORKER_KINDS={queue.upper()}; `mediafleet fleet` shows those there are."
+            ),
         )
     elif standing.tenant_most and standing.tenant_running >= standing.tenant_most:
         yield _Line(
             f"Its tenant has {standing.tenant_running} at work, and may have no more at once.",
-            "Wait until they are done, or raise running_uploads of the tenant in MEDIAFLEET_TENANTS.",
+            "Wait until they are done.",
         )
+        yield _Line(step=asker.operating("Raise running_uploads of the tenant in MEDIAFLEET_TENANTS to have more."))
     elif standing.pause is None and standing.due_since is not None:
-        yield _Line(step="Nothing: workers take it in its turn. `mediafleet fleet` shows what they do.")
+        yield _Line(step="Nothing: workers take it in its turn.")
+        if asker.administers:
+            yield _Line(step="`mediafleet fleet` shows what they do.")
 
 
-def _processing(standing: Standing) -> Iterator[_Line]:
+def _processing(standing: Standing, asker: Asker) -> Iterator[_Line]:
     upload = standing.upload
     stage = " ".join(filter(None, (upload.progress.stage, upload.progress.step)))
     yield _Line(
@@ -113,18 +120,18 @@ def _processing(standing: Standing) -> Iterator[_Line]:
     else:
         yield _Line(
             f"The worker has been silent for {_span(over)} too long, and nobody took the work from it.",
-            "See by `mediafleet fleet` whether any worker lives: all of them keep house.",
+            asker.operating("See by `mediafleet fleet` whether any worker lives: all of them keep house."),
         )
 
 
-def _cancelling(standing: Standing) -> Iterator[_Line]:
+def _cancelling(standing: Standing, asker: Asker) -> Iterator[_Line]:
     yield _Line(
         f"It was cancelled while worker {standing.worker or '(unknown)'} had it, which is being told.",
         "Nothing: it is CANCELLED within a second, or when the lease of a dead worker ends.",
     )
 
 
-def _succeeded(standing: Standing) -> Iterator[_Line]:
+def _succeeded(standing: Standing, asker: Asker) -> Iterator[_Line]:
     upload = standing.upload
     yield _Line(
         f"It succeeded {_at(upload.finish_time)}, in attempt {upload.attempt} of {upload.max_attempts}, "
@@ -132,24 +139,24 @@ def _succeeded(standing: Standing) -> Iterator[_Line]:
     )
 
 
-def _ended(standing: Standing) -> Iterator[_Line]:
+def _ended(standing: Standing, asker: Asker) -> Iterator[_Line]:
     """FAILED or CANCELLED."""
-    upload, failure = standing.upload, standing.upload.failure
+    upload, failure, kept = standing.upload, standing.upload.failure, bool(standing.upload.original_key)
     word = "failed" if upload.state is State.FAILED else "was cancelled"
     yield _Line(f"It {word} {_at(upload.finish_time)}" + (f": {_why(failure)}" if failure is not None else "."))
     if failure is not None:
-        yield _Line(step=failure.next_step(stored=bool(upload.original_key)))
-    if upload.original_key:
-        until = f" until {_at(upload.expire_time)}" if upload.expire_time is not None else ""
-        yield _Line(
-            f"Its original is kept{until}.",
-            f"When the cause is mended, `mediafleet retry {upload.upload_id}` queues it again.",
-        )
-    else:
-        yield _Line("No original is kept.", "Upload the file again.")
+        yield _Line(step=failure.next_step(stored=kept))
+    if not kept:
+        yield _Line("No original is kept, so that it cannot be retried.")
+        return
+    yield _Line("Its original is kept" + (f" until {_at(upload.expire_time)}." if upload.expire_time else "."))
+    if failure is None or failure.rule.retryable:
+        when = "When the cause is mended, " if upload.state is State.FAILED else ""
+        retry = f"{when}`mediafleet retry {upload.upload_id}` queues it again."
+        yield _Line(step=asker.uploading(retry, upload.tenant))
 
 
-def _expired(standing: Standing) -> Iterator[_Line]:
+def _expired(standing: Standing, asker: Asker) -> Iterator[_Line]:
     yield _Line(
         f"It was not finished in time and expired {_at(standing.upload.finish_time)}; its bytes are gone.",
         "Upload the file again.",

@@ -27,7 +27,7 @@ class IntakeSettings(SettingsPart):
     )
     upload_expiry: timedelta = Field(
         timedelta(hours=24),
-        ge=timedelta(0),
+        gt=timedelta(0),
         le=timedelta(days=6),
         description="How long an upload may stay unfinished; at most 6 days, because R2 itself aborts after 7.",
     )

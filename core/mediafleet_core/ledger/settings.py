@@ -18,9 +18,12 @@ class LedgerSettings(SettingsPart):
     ledger_prefix: str = Field("mf:", description="What every key of this mediafleet starts with.")
     events_kept: int = Field(100_000, ge=100, description="State changes that the event log keeps, about.")
     retry_retention: timedelta = Field(
-        timedelta(days=7), description="How long the original of a failed or cancelled upload is kept for a retry."
+        timedelta(days=7),
+        ge=timedelta(0),
+        description="How long the original of a failed or cancelled upload is kept for a retry; 0s keeps none.",
     )
     sweep_again_after: timedelta = Field(
         timedelta(seconds=180),
+        gt=timedelta(0),
         description="When a sweep of objects is repeated: when no write to the storage can be under way any more.",
     )

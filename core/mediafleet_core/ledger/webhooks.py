@@ -58,7 +58,8 @@ class WebhookSteps(LedgerBase):
         """What came of a try."""
         reply = await self._connection.run(
             "end_try",
-            message=tried.message.message_id,
+            message=tried.message_id,
+            tenant=tried.tenant,
             outcome=outcome,
             backoff=milliseconds(backoff),
             patience=milliseconds(patience),
@@ -93,16 +94,21 @@ def _milliseconds(time: datetime) -> int:
 
 
 def _tried(row: str) -> WebhookTry:
-    message_id, flat = msgspec.json.decode(row, type=tuple[str, list[str]])
+    tenant, message_id, number, flat = msgspec.json.decode(row, type=tuple[TenantId, str, int, list[str]])
     fields = records.pairs(flat)
+    try:
+        message, before = _message(message_id, tenant, fields), int(fields["before"])
+    except Exception as error:  # whatever stands there, the other messages are good
+        problem = fields.get("problem") or f"{type(error).__name__}: {error}"
+        return WebhookTry(message_id, tenant, None, number, number, problem)
+    return WebhookTry(message_id, tenant, message, number, number - before)
+
+
+def _message(message_id: str, tenant: TenantId, fields: records.Fields) -> WebhookMessage:
     record = records.pairs(msgspec.json.decode(fields["record"], type=list[str]))
     subject: Upload | Batch
     if fields["type"].startswith(f"{EVENT_PREFIX}upload."):
         subject = records.upload(fields["subject"], record)
     else:
         subject = batch_record(BatchId(fields["subject"]), record)
-    message = WebhookMessage(
-        message_id, TenantId(fields["tenant"]), fields["type"], records.at(fields["time"]), subject
-    )
-    number = int(fields["tries"])
-    return WebhookTry(message, number, number - int(fields["before"]))
+    return WebhookMessage(message_id, tenant, fields["type"], records.at(fields["time"]), subject)

@@ -45,12 +45,16 @@ class WebhookMessage(NamedTuple):
 class WebhookTry(NamedTuple):
     """A message that one worker may send until its lease ends.
 
-    `number` counts its tries from 1, `attempt` those since it was planned or last replayed.
+    `number` counts its tries from 1, `attempt` those since it was planned or last replayed. `message` is None if it
+    cannot be read here, as it was written by another version or is damaged; `problem` then says why.
     """
 
-    message: WebhookMessage
+    message_id: str
+    tenant: TenantId
+    message: WebhookMessage | None
     number: int
     attempt: int
+    problem: str = ""
 
 
 class TryOutcome(StrEnum):
@@ -80,7 +84,7 @@ class WebhookLedger(Protocol):
     ) -> tuple[Sequence[WebhookTry], int]:
         """Messages that are due, longest waiting tenant first, `most` of one tenant under way at once in the fleet.
 
-        Besides, how many of these tenants' messages are not delivered yet.
+        Besides, how many of these tenants' messages are not delivered yet. One that cannot be read holds up no other.
         """
 
     async def end_try(

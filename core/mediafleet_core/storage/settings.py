@@ -69,9 +69,13 @@ class StorageSettings(SettingsPart):
     storage_breaker_failures: int = Field(
         5, ge=1, description="Operations in a row that must fail before the storage is taken to be away."
     )
-    storage_breaker_window: timedelta = Field(timedelta(seconds=60), description="In which those failures fall.")
+    storage_breaker_window: timedelta = Field(
+        timedelta(seconds=60), gt=timedelta(0), description="In which those failures fall."
+    )
     storage_breaker_cooldown: timedelta = Field(
-        timedelta(seconds=5), description="How long a storage that is away is left alone before it is tried again."
+        timedelta(seconds=5),
+        gt=timedelta(0),
+        description="How long a storage that is away is left alone before it is tried again.",
     )
 
     r2_enabled: bool | None = Field(

@@ -63,6 +63,7 @@ PARTS: Final = (
         width=6,
         height=4,
         opens="mediafleet-redis",
+        runbooks=("RedisDown",),
     ),
     Panel(
         title="Circuits to storage that are open",

@@ -38,7 +38,7 @@ _NOW: Final = Row(
             queries=[Query(f"{now('up')} or vector(0)", "up")],
             width=4,
             height=4,
-            runbooks=("QueueExporterStale",),
+            runbooks=("RedisDown",),
         ),
         Panel(
             title="Memory of its limit",

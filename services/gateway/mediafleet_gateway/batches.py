@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from datetime import timedelta
 
 from mediafleet.v1 import batches_pb2 as pb
 from mediafleet.v1.batches_pb2_grpc import BatchServiceServicer
-from mediafleet_core.batch_watching import BatchWatching
+from mediafleet_core.batch_watching import BatchMessage, BatchWatching
 from mediafleet_core.batches import BatchSpec
 from mediafleet_core.batching import Batching
-from mediafleet_core.events import Resumed
 from mediafleet_core.identity import BatchId
 from mediafleet_core.ports import BatchFilter, BatchLedger
 from mediafleet_gateway import paging, requests
@@ -24,8 +22,8 @@ from mediafleet_gateway.convert_batches import (
 )
 from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.interceptors.around import Context
+from mediafleet_gateway.telling import tell
 from mediafleet_gateway.validation import MAX_DISPLAY_NAME, MAX_REASON, Fields
-from mediafleet_gateway.watches import RESUMED, count_resume
 from mediafleet_gateway.wire import BatchWire
 
 MOST_ITEMS = 1 << 40
@@ -92,18 +90,11 @@ class BatchService(BatchServiceServicer):
         messages = self._watching.watch(
             batch_id, caller().tenant, after=after, min_interval=interval, heartbeat=self._heartbeat
         )
-        resumes = bool(request.after_cursor)
-        with self._drain.watch():
-            async with aclosing(messages) as stream:
-                async for message in stream:
-                    if resumes:
-                        resumes = False
-                        count_resume(message.event)
-                    if isinstance(message.event, Resumed):
-                        await context.send_initial_metadata(RESUMED)
-                        continue
-                    await context.write(self._wire.of(message, batch_id))
-                    del message  # what is made of it goes with the last watcher that has it
+
+        async def wire(message: BatchMessage) -> bytes:
+            return self._wire.of(message, batch_id)
+
+        await tell(messages, wire, context, self._drain, resumes=bool(request.after_cursor))
 
     async def CancelBatch(self, request: pb.CancelBatchRequest, context: Context) -> pb.CancelBatchResponse:
         """The batch; no member starts any more."""

@@ -9,7 +9,7 @@ import structlog
 
 from mediafleet.v1 import fleet_pb2 as pb
 from mediafleet.v1.fleet_pb2_grpc import FleetServiceServicer
-from mediafleet_core.explaining import Explaining
+from mediafleet_core.explaining import Asker, Explaining
 from mediafleet_core.fleet import LiveWorker, QueueFigures, WorkerSign
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import FleetLedger, JobQueue
@@ -58,11 +58,10 @@ class FleetService(FleetServiceServicer):
 
     async def ExplainUpload(self, request: pb.ExplainUploadRequest, context: Context) -> pb.ExplainUploadResponse:
         """All about one upload: of any tenant for administrators."""
-        principal = caller()
-        is_admin = Scope.ADMIN in principal.scopes
-        upload_id = requests.upload_id(request.upload_id)
-        explanation = await self._explaining.explain(upload_id, None if is_admin else principal.tenant)
-        return pb.ExplainUploadResponse(explanation=explanation_to_proto(explanation, evidence=is_admin))
+        tenant, scopes = caller()
+        asker = Asker(tenant, uploads=Scope.UPLOAD in scopes, administers=Scope.ADMIN in scopes)
+        explanation = await self._explaining.explain(requests.upload_id(request.upload_id), asker)
+        return pb.ExplainUploadResponse(explanation=explanation_to_proto(explanation, evidence=asker.administers))
 
     async def _status(self, kind: MediaKind) -> pb.QueueStatus:
         figures, _ = await self._ledger.queues()

@@ -82,13 +82,19 @@ class GatewaySettings(SettingsPart):
         dict(METHOD_LIMITS), description='Set JSON such as {"CreateUpload": 500}; those left out stay at 256.'
     )
     environment: Literal["development", "production"] = Field("development", description="development or production.")
-    drain_grace: timedelta = Field(timedelta(seconds=25), description="How long calls may go on after SIGTERM.")
+    drain_grace: timedelta = Field(
+        timedelta(seconds=25),
+        ge=timedelta(0),
+        description="How long calls may go on after SIGTERM; 0s ends them at once.",
+    )
     connection_age: timedelta = Field(
         timedelta(minutes=10),
         ge=timedelta(seconds=1),
         description="When a client is asked to connect anew, so that it finds gateways that came since; streams go on.",
     )
-    watch_heartbeat: timedelta = Field(timedelta(seconds=15), description="Time between two signs of life of a watch.")
+    watch_heartbeat: timedelta = Field(
+        timedelta(seconds=15), gt=timedelta(0), description="Time between two signs of life of a watch."
+    )
 
     @property
     def token_keys(self) -> tuple[str, ...]:

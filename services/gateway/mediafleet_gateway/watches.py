@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from datetime import UTC, datetime
-
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer
-from mediafleet_core.events import Message, Resumed, StateChanged, WatchEvent
 from mediafleet_core.watching import Watching
-from mediafleet_gateway import metrics, requests
+from mediafleet_gateway import requests
 from mediafleet_gateway.auth import Scope, caller
 from mediafleet_gateway.draining import Drain
 from mediafleet_gateway.interceptors.around import Context
+from mediafleet_gateway.telling import tell
 from mediafleet_gateway.wire import Wire
-
-RESUMED = (("mediafleet-watch", "resumed"),)
-"""Header of a watch that goes on behind the cursor that it was given."""
 
 
 class Watches(UploadServiceServicer):
@@ -36,7 +29,7 @@ class Watches(UploadServiceServicer):
         after, interval = requests.watch_position(request)
         upload_id = requests.upload_id(request.upload_id)
         messages = self._watching.watch(upload_id, caller().tenant, after=after, min_interval=interval)
-        await self._send(messages, context, resumes=bool(request.after_cursor))
+        await tell(messages, self._wire.of, context, self._drain, resumes=bool(request.after_cursor))
 
     async def WatchUploads(  # type: ignore[override]
         self, request: pb.WatchUploadsRequest, context: Context
@@ -48,34 +41,4 @@ class Watches(UploadServiceServicer):
             caller().require(Scope.ADMIN)
         tenant = None if request.all_tenants else caller().tenant
         messages = self._watching.watch_many(tenant, which, after=after, min_interval=interval)
-        await self._send(messages, context, resumes=bool(request.after_cursor))
-
-    async def _send(
-        self, messages: AsyncGenerator[Message[WatchEvent], None], context: Context, *, resumes: bool
-    ) -> None:
-        begun = datetime.now(UTC)
-        with self._drain.watch():
-            async with aclosing(messages):
-                async for message in messages:
-                    if resumes:
-                        resumes = False
-                        count_resume(message.event)
-                    if isinstance(message.event, Resumed):
-                        # The client learns that it is served, though there may be nothing to tell for long.
-                        await context.send_initial_metadata(RESUMED)
-                        continue
-                    # What happened before is late because the watcher was away.
-                    if isinstance(message.event, StateChanged) and message.event.time >= begun:
-                        metrics.WATCH_LAG.observe(_age(message.event.time))
-                    await context.write(await self._wire.of(message))
-                    del message  # what is made of it goes with the last watcher that has it
-
-
-def count_resume(first: object) -> None:
-    """A watch was asked to go on behind a cursor, and began with this event."""
-    metrics.WATCH_RESUMES.labels("resumed" if isinstance(first, Resumed) else "snapshot").inc()
-
-
-def _age(time: datetime) -> float:
-    # Clocks of two machines may differ.
-    return max(0.0, (datetime.now(UTC) - time).total_seconds())
+        await tell(messages, self._wire.of, context, self._drain, resumes=bool(request.after_cursor))

@@ -16,7 +16,9 @@ class HousekeepingSettings(SettingsPart):
 
     housekeeping_interval: timedelta = Field(timedelta(seconds=1), gt=timedelta(0), description="Time between rounds.")
     housekeeping_lease: timedelta = Field(
-        timedelta(seconds=5), description="How long the fleet waits for a housekeeper that stopped answering."
+        timedelta(seconds=5),
+        gt=timedelta(0),
+        description="How long the fleet waits for a housekeeper that stopped answering.",
     )
     figures_interval: timedelta = Field(
         timedelta(seconds=5),
@@ -25,10 +27,13 @@ class HousekeepingSettings(SettingsPart):
     )
     housekeeping_batch: int = Field(200, ge=1, description="Uploads that one duty takes on in one round.")
     stray_interval: timedelta = Field(
-        timedelta(minutes=10), description="Time between two searches for multiparts that no record names."
+        timedelta(minutes=10),
+        gt=timedelta(0),
+        description="Time between two searches for multiparts that no record names.",
     )
     stray_age: timedelta = Field(
         timedelta(hours=1),
+        gt=timedelta(0),
         description="Age at which such a multipart is aborted; longer than a writer takes to record what it began.",
     )
     batch_idle: timedelta = Field(

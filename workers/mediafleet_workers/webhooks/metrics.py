@@ -8,7 +8,10 @@ from mediafleet_core.ports import TryOutcome
 
 _DURATIONS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
-TRIES = Counter("mediafleet_webhook_tries", "Webhook messages that were sent, by what came of it.", ["outcome"])
+UNREADABLE = "unreadable"
+"""The outcome of a try whose message could not be read, so that nothing was sent."""
+
+TRIES = Counter("mediafleet_webhook_tries", "Tries to send webhook messages, by what came of it.", ["outcome"])
 GIVEN_UP = Counter("mediafleet_webhook_given_up", "Webhook messages that are not tried any more.")
 PENDING = Gauge(
     "mediafleet_webhook_pending",
@@ -16,5 +19,5 @@ PENDING = Gauge(
 )
 DURATION = Histogram("mediafleet_webhook_duration_seconds", "Time that a try took.", buckets=_DURATIONS)
 
-for _outcome in TryOutcome:
-    TRIES.labels(_outcome.lower())
+for _outcome in [*map(str.lower, TryOutcome), UNREADABLE]:
+    TRIES.labels(_outcome)

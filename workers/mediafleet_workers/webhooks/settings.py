@@ -118,9 +118,14 @@ class WebhookSettings(SettingsPart):
         gt=timedelta(0),
         description="Delay before the second try, about; four times as long each time.",
     )
-    webhook_retry_most: timedelta = Field(timedelta(hours=6), description="Longest delay before a try, about.")
+    webhook_retry_most: timedelta = Field(
+        timedelta(hours=6), gt=timedelta(0), description="Longest delay before a try, about."
+    )
     webhook_patience: timedelta = Field(
-        timedelta(days=3), le=MESSAGES_KEPT, description="How long a message is tried; at most 7 days."
+        timedelta(days=3),
+        ge=timedelta(0),
+        le=MESSAGES_KEPT,
+        description="How long a message is tried; at most 7 days, and 0s tries it once.",
     )
 
     @model_validator(mode="after")

@@ -75,7 +75,7 @@ class Webhooks:
         else:
             metrics.PENDING.set(pending)
             for tried in due:
-                task = asyncio.create_task(self._try(hooks[tried.message.tenant], tried), name="webhook")
+                task = asyncio.create_task(self._try(hooks[tried.tenant], tried), name="webhook")
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
 
@@ -83,8 +83,7 @@ class Webhooks:
         backoff = self._backoff(tried.attempt)
         try:
             try:
-                with metrics.DURATION.time():
-                    answer = await self._sender.send(hook, tried.message)
+                answer = await self._send(hook, tried)
             except asyncio.CancelledError:
                 answer, backoff = Answer(TryOutcome.FAILED, "the worker ended"), timedelta(0)
             state = await self._ledger.end_try(
@@ -95,24 +94,30 @@ class Webhooks:
                 most=self._settings.webhook_per_tenant,
             )
         except MediafleetError as error:  # its lease ends, and it is sent again
-            _log.warning("webhook_outcome_lost", message_id=tried.message.message_id, reason=error.reason)
+            _log.warning("webhook_outcome_lost", message_id=tried.message_id, reason=error.reason)
             return
         except Exception:
-            _log.exception("webhook_outcome_lost", message_id=tried.message.message_id)
+            _log.exception("webhook_outcome_lost", message_id=tried.message_id)
             return
-        metrics.TRIES.labels(answer.outcome.lower()).inc()
+        metrics.TRIES.labels(answer.outcome.lower() if tried.message else metrics.UNREADABLE).inc()
         if state is MessageState.GIVEN_UP:
             metrics.GIVEN_UP.inc()
         if answer.outcome is not TryOutcome.DELIVERED:
             _log.warning(
                 "webhook_failed",
-                message_id=tried.message.message_id,
-                tenant=tried.message.tenant,
+                message_id=tried.message_id,
+                tenant=tried.tenant,
                 host=hook.host,
                 attempt=tried.attempt,
                 reason=answer.reason,
                 state=state,
             )
+
+    async def _send(self, hook: Webhook, tried: WebhookTry) -> Answer:
+        if tried.message is None:  # perhaps a worker of another version can, later
+            return Answer(TryOutcome.FAILED, f"the message cannot be read: {tried.problem}")
+        with metrics.DURATION.time():
+            return await self._sender.send(hook, tried.message)
 
     def _backoff(self, attempt: int) -> timedelta:
         """Delay before the next try, with a share of chance so that not all come back at once."""

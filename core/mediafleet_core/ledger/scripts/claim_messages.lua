@@ -18,8 +18,11 @@ for _, tenant in ipairs(redis.call('ZRANGEBYSCORE', P .. 'outboxes', '-inf', int
       else
         redis.call('ZADD', outbox, int(now + A.lease), id)
         redis.call('ZADD', sending, int(now + A.lease), id)
-        redis.call('HINCRBY', message_key(id), 'tries', 1)
-        extra[#extra + 1] = cjson.encode({id, redis.call('HGETALL', message_key(id))})
+        local number = redis.pcall('HINCRBY', message_key(id), 'tries', 1)
+        -- What is no message, or has lost count, holds up no other.
+        local counted = type(number) == 'number'
+        local fields = counted and redis.call('HGETALL', message_key(id)) or {'problem', number.err}
+        extra[#extra + 1] = cjson.encode({tenant, id, counted and number or 0, fields})
         left = left - 1
       end
     end

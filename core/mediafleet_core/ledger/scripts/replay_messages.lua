@@ -14,11 +14,11 @@ if #ids == A.limit then
 end
 local count = 0
 for _, id in ipairs(ids) do
-  local found = redis.call('HMGET', message_key(id), 'state', 'tries')
+  local found = redis.pcall('HMGET', message_key(id), 'state', 'tries')
   local tried = found[1] == 'GIVEN_UP' or found[1] == 'PENDING' and num(found[2]) > 0
   local under_way = redis.call('ZSCORE', messages_key('sending', A.tenant), id)
   if found[1] and (tried or not A.failed) and not under_way then
-    redis.call('HSET', message_key(id), 'state', 'PENDING', 'since', int(now), 'before', found[2])
+    redis.call('HSET', message_key(id), 'state', 'PENDING', 'since', int(now), 'before', int(num(found[2])))
     keep_message(id, A.tenant)
     post(id, A.tenant, now)
     count = count + 1
