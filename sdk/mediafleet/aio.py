@@ -27,6 +27,7 @@ from mediafleet.resuming import NOTHING, Known, send_resuming
 from mediafleet.sending import send
 from mediafleet.sources import FileChanged, Readable, open_source
 from mediafleet.spans import duration, within
+from mediafleet.threads import on_own_thread
 from mediafleet.v1 import fleet_pb2, usage_pb2
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.watching import resumed
@@ -417,7 +418,7 @@ class AsyncClient:
         """`spec` lacks what the source tells; `known` is None unless earlier uploads shall be gone on with."""
         with ExitStack() as stack:
             opening = open_source(source, spec.display_name, asyncio.get_running_loop())
-            file = await asyncio.to_thread(stack.enter_context, opening)
+            file = await on_own_thread(lambda: stack.enter_context(opening))  # of a FIFO, to write to it may be late
             whole = pb.UploadSpec()
             whole.CopyFrom(spec)
             whole.MergeFrom(pb.UploadSpec(display_name=file.name, size_bytes=file.size))
