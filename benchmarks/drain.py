@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -61,26 +60,19 @@ async def drain(fleet: Fleet, load: Load) -> Drained:
     """
     spare = fleet.free_address()
     crowd = RollingCrowd([*fleet.gateways, spare], fleet.token(TENANT), load)
-    # The usual threads are busy with slow files, and a worker that gets its SIGTERM late has no jobs any more.
-    with ThreadPoolExecutor(1) as hands:
-        return await _drain(fleet, load, crowd, spare, hands)
-
-
-async def _drain(fleet: Fleet, load: Load, crowd: RollingCrowd, spare: str, hands: ThreadPoolExecutor) -> Drained:
-    loop = asyncio.get_running_loop()
     async with ledger_at(fleet.redis_url) as ledger:
         since, ended = await ledger.position(), []
         async with crowd.uploading_all_the_time():
             for member in list(fleet.members):
                 place = spare if member.role == GATEWAY else fleet.free_address()
                 if member.role == GATEWAY:
-                    await loop.run_in_executor(hands, fleet.join, GATEWAY, place)
+                    await asyncio.to_thread(fleet.join, GATEWAY, place)
                 async with crowd.working(ledger) as jobs:
                     states = [(await ledger.get(job)).state for job in jobs]
                     at_work, uploads = states.count(State.PROCESSING), crowd.uploading
-                    seconds = await loop.run_in_executor(hands, fleet.leave, member)
+                    seconds = await asyncio.to_thread(fleet.leave, member)
                 if member.role != GATEWAY:  # the other one could not have had every job
-                    await loop.run_in_executor(hands, fleet.join, member.role, place)
+                    await asyncio.to_thread(fleet.join, member.role, place)
                 ended.append(Ended(member.role, uploads, at_work * load.watchers_per_job, at_work, seconds))
                 spare = member.address
         await crowd.close()

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import grpc
 
+from mediafleet.calls import Calls
 from mediafleet.errors import from_rpc_error
-from mediafleet.gateways import Gateways
 from mediafleet.spans import duration, within
 from mediafleet.v1 import batches_pb2 as pb
 from mediafleet.watching import resumed
@@ -28,14 +28,11 @@ TERMINAL_BATCH_STATES = frozenset(
 BatchCallback = Callable[[pb.Batch], object]
 
 
-class AsyncBatches:
+class AsyncBatches(Calls):
     """`client.batches`. Uploads join by `batch_id` while a batch is OPEN; it ends when it is sealed and they all have.
 
     Calls survive the loss of a gateway as those of the client do. Answers are the messages of `mediafleet.v1`.
     """
-
-    def __init__(self, gateways: Gateways) -> None:
-        self._gateways = gateways
 
     async def create(
         self,
@@ -78,13 +75,10 @@ class AsyncBatches:
     ) -> AsyncGenerator[pb.Batch, None]:
         """Every batch that matches, newest first unless `order_by` is `create_time`; see `AsyncClient.list`."""
         request = pb.ListBatchesRequest(filter=filter, order_by=order_by, page_size=page_size)
-        while True:
-            page = await self._gateways.call(lambda gateway: gateway.batches.ListBatches, request)
-            for batch in page.batches:
-                yield batch
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        async with aclosing(self._pages(lambda gateway: gateway.batches.ListBatches, request)) as pages:
+            async for page in pages:
+                for batch in page.batches:
+                    yield batch
 
     async def watch(
         self, batch_id: str, *, after_cursor: str = "", min_interval: timedelta | None = None

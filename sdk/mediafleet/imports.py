@@ -6,8 +6,8 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 
+from mediafleet.calls import Calls
 from mediafleet.errors import FailedPrecondition, MediafleetError
-from mediafleet.gateways import Gateways
 from mediafleet.many import AT_ONCE, ImportOutcome, each, in_parallel
 from mediafleet.resuming import OTHERS, lost_states
 from mediafleet.v1 import uploads_pb2 as pb
@@ -17,25 +17,19 @@ _NAMESPACE = uuid.UUID("0d8f3c52-6f0e-4a86-8f5e-5a1d9a7c4be3")
 ImportCallback = Callable[[pb.Upload], object]
 
 
-class AsyncImports:
+class AsyncImports(Calls):
     """`client.imports`. A tenant's objects lie below `imports/<tenant>/` in the bucket and stay as they are.
 
     Calls survive the loss of a gateway as those of the client do. Answers are the messages of `mediafleet.v1`.
     """
 
-    def __init__(self, gateways: Gateways) -> None:
-        self._gateways = gateways
-
     async def list(self, prefix: str = "", *, page_size: int = 0) -> AsyncGenerator[pb.Importable, None]:
         """Every object whose key, below the tenant's own place, begins with `prefix`; in the order of the keys."""
         request = pb.ListImportablesRequest(prefix=prefix, page_size=page_size)
-        while True:
-            page = await self._gateways.call(lambda gateway: gateway.uploads.ListImportables, request)
-            for importable in page.importables:
-                yield importable
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        async with aclosing(self._pages(lambda gateway: gateway.uploads.ListImportables, request)) as pages:
+            async for page in pages:
+                for importable in page.importables:
+                    yield importable
 
     async def take(
         self,

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from mediafleet.gateways import Gateways
+from mediafleet.calls import Calls
+from mediafleet.spans import timestamp
 from mediafleet.v1 import notifications_pb2 as pb
 from mediafleet.v1.uploads_pb2 import TimeRange
 
 
-class AsyncNotifications:
+class AsyncNotifications(Calls):
     """`client.notifications`; times are aware of their zone."""
-
-    def __init__(self, gateways: Gateways) -> None:
-        """Calls go to whichever gateway the client talks to."""
-        self._gateways = gateways
 
     async def list(self, *, only_unread: bool = False) -> AsyncGenerator[pb.Notification, None]:
         """What people of the tenant should hear of, newest first; pages are fetched as the caller goes on."""
         request = pb.ListNotificationsRequest(only_unread=only_unread)
-        while True:
-            page = await self._gateways.call(lambda gateway: gateway.notifications.ListNotifications, request)
-            for notification in page.notifications:
-                yield notification
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        async with aclosing(self._pages(lambda gateway: gateway.notifications.ListNotifications, request)) as pages:
+            async for page in pages:
+                for notification in page.notifications:
+                    yield notification
 
     async def mark_read(self, *numbers: int, through: int = 0) -> int:
         """Marks notifications as read, by their numbers, and all up to `through`; returns how many are not."""
@@ -50,12 +43,3 @@ class AsyncNotifications:
             tenant=tenant,
         )
         return (await self._gateways.call(lambda gateway: gateway.notifications.ReplayWebhooks, request)).messages
-
-
-def timestamp(time: datetime | None) -> Timestamp | None:
-    """None stays absent."""
-    if time is None:
-        return None
-    made = Timestamp()
-    made.FromDatetime(time)
-    return made

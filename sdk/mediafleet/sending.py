@@ -53,6 +53,7 @@ async def send(gateways: Gateways, source: Source, spec: UploadSpec, request_id:
     """The upload, every byte of it durable; the same `request_id` goes on with an upload that was begun before."""
     content = b""
     if source.size is None or source.size <= WHOLE_SIZE:
+        await source.ready(WHOLE_SIZE + 1)
         content = await asyncio.to_thread(source.read, 0, WHOLE_SIZE + 1)
     if source.size is not None and source.size <= WHOLE_SIZE and spec.transfer != Transfer.TRANSFER_DIRECT:
         checksums = Checksums(sha256=source.sha256())
@@ -90,6 +91,7 @@ async def _stream(gateways: Gateways, source: Source, upload: Upload, report: Re
     """Writes until the gateway has taken the finish, as long as bytes become durable."""
     patience = gateways.patience()
     offset = upload.committed_size
+    source.release(offset)
     window = Window()
     broke_off = False
     error: MediafleetError

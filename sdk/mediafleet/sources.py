@@ -7,10 +7,12 @@ import hashlib
 import io
 import os
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeAlias
+
+from mediafleet.streams import AsyncSource, StreamSource
 
 Readable: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | AsyncIterable[bytes]
 """A path, bytes, a binary file object (a pipe too), or what yields bytes asynchronously."""
@@ -34,6 +36,9 @@ class Source(Protocol):
     @property
     def held(self) -> int:
         """Bytes kept in memory because they may have to be sent again."""
+
+    async def ready(self, size: int) -> None:
+        """Waits until `read` has the first `size` bytes at once, and meanwhile holds no thread that others need."""
 
     def read(self, offset: int, size: int) -> bytes:
         """`size` bytes at `offset`, fewer only at the end; may wait for who produces them."""
@@ -64,6 +69,9 @@ class FileSource:
     def size(self) -> int:
         """See `Source`."""
         return self._size
+
+    async def ready(self, size: int) -> None:
+        """See `Source`: a file is there."""
 
     def read(self, offset: int, size: int) -> bytes:
         """See `Source`; FileChanged if the file became shorter meanwhile."""
@@ -99,56 +107,6 @@ class FileSource:
         self._hashed += len(fresh)
 
 
-class StreamSource:
-    """Bytes that come once, such as a pipe's; those that were not released are kept, and nothing goes to disk."""
-
-    def __init__(self, pull: Callable[[], bytes], name: str) -> None:
-        """`pull` waits for the next bytes and gives b"" at the end."""
-        self.name = name
-        self.size: int | None = None
-        self._pull = pull
-        self._kept = bytearray()
-        self._start = 0
-        self._released = 0
-        self._digest = hashlib.sha256()
-        self._reading = threading.Lock()
-
-    @property
-    def held(self) -> int:
-        """See `Source`."""
-        return len(self._kept)
-
-    def read(self, offset: int, size: int) -> bytes:
-        """See `Source`."""
-        with self._reading:
-            while self.size is None and self._start + len(self._kept) < offset + size:
-                content = self._pull()
-                if not content:
-                    self.size = self._start + len(self._kept)
-                self._digest.update(content)
-                self._kept += content
-                self._drop()
-            if offset < self._start:
-                raise ValueError(f"the bytes of {self.name} at {offset} were released")
-            return bytes(self._kept[offset - self._start : offset - self._start + size])
-
-    def release(self, offset: int) -> None:
-        """See `Source`."""
-        with self._reading:
-            self._released = max(self._released, offset)
-            self._drop()
-
-    def sha256(self) -> bytes:
-        """See `Source`."""
-        return self._digest.digest()
-
-    def _drop(self) -> None:
-        known = min(self._released - self._start, len(self._kept))
-        if known > 0:
-            del self._kept[:known]
-            self._start += known
-
-
 @contextmanager
 def open_source(readable: Readable, name: str, loop: asyncio.AbstractEventLoop) -> Iterator[Source]:
     """Opens it for reading, `name` or else the file's own being the display name; `loop` runs what is asynchronous."""
@@ -160,11 +118,8 @@ def open_source(readable: Readable, name: str, loop: asyncio.AbstractEventLoop) 
             own = name or os.fsencode(Path(readable).name).decode(errors="replace")
             yield FileSource(file, own) if file.seekable() else StreamSource(_pull_of(file), own)
     elif isinstance(readable, AsyncIterable):
-        pulling = _Pulling(aiter(readable), loop)
-        try:
-            yield StreamSource(pulling.next, name or "unnamed")
-        finally:
-            pulling.stop()
+        with closing(AsyncSource(aiter(readable), name or "unnamed", loop)) as source:
+            yield source
     elif isinstance(readable, io.TextIOBase):
         raise TypeError("open the file in binary mode, as in open(path, 'rb')")
     else:
@@ -177,32 +132,3 @@ def _pull_of(pipe: BinaryIO) -> Callable[[], bytes]:
     """What is there by now, as far as the kind of file can tell; one that waits for more would hold up slow streams."""
     read: Callable[[int], bytes] = getattr(pipe, "read1", pipe.read)
     return lambda: read(_PULL)
-
-
-class _Pulling:
-    """Items of an asynchronous iterator, for a thread that waits for them."""
-
-    def __init__(self, items: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> None:
-        self._items = items
-        self._loop = loop
-        self._next: asyncio.Task[bytes] | None = None
-        self._stopped = False
-
-    def next(self) -> bytes:
-        return asyncio.run_coroutine_threadsafe(self._pull(), self._loop).result()
-
-    def stop(self) -> None:
-        self._stopped = True
-        if self._next is not None:
-            self._loop.call_soon_threadsafe(self._next.cancel)
-
-    async def _pull(self) -> bytes:
-        if self._stopped:
-            raise ValueError("the upload has ended")
-        self._next = asyncio.current_task()
-        while True:
-            content = await anext(self._items, None)
-            if content is None:
-                return b""
-            if content:
-                return bytes(content)

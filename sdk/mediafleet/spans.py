@@ -1,13 +1,14 @@
-"""Spans of time: as the contract writes them, and as bounds on a call."""
+"""Times and spans: as the contract writes them, and as bounds on a call."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from mediafleet.errors import DeadlineExceeded
 
@@ -19,6 +20,15 @@ def duration(span: timedelta | None) -> Duration | None:
     message = Duration()
     message.FromTimedelta(span)
     return message
+
+
+def timestamp(time: datetime | None) -> Timestamp | None:
+    """The time, which is aware of its zone, as a message; None stays None."""
+    if time is None:
+        return None
+    made = Timestamp()
+    made.FromDatetime(time)
+    return made
 
 
 @asynccontextmanager

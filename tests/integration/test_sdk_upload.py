@@ -8,6 +8,7 @@ import os
 import random
 import socket
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,10 +27,12 @@ from mediafleet import (
 )
 from mediafleet.many import AT_ONCE
 from mediafleet.sending import CHUNK_SIZE
-from mediafleet.sources import StreamSource
+from mediafleet.sources import Readable
+from mediafleet.streams import StreamSource
 from mediafleet.v1.uploads_pb2 import UploadState
 from mediafleet_devserver.redis_server import free_port
 from tests.integration.scripted_gateway import Refusal, Relay, ScriptedGateway, serving
+from tests.waiting import eventually
 
 Code = grpc.StatusCode
 LARGE = random.Random(1).randbytes(5 * CHUNK_SIZE + 12_345)
@@ -110,24 +113,41 @@ async def test_what_comes_once_is_sent_again_from_the_committed_size(
     assert gateway.called("WriteUpload") == [number * CHUNK_SIZE for number in (0, 2, 2, 3)]
 
 
-async def test_little_of_what_comes_once_is_kept(
-    gateway: ScriptedGateway, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(window, "PART", 2 * CHUNK_SIZE)
-    most = 0
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Bytes of what comes once that were kept, after each read."""
+    found: list[int] = []
     read = StreamSource.read
 
     def watched(source: StreamSource, offset: int, size: int) -> bytes:
-        nonlocal most
         content = read(source, offset, size)
-        most = max(most, source.held)
+        found.append(source.held)
         return content
 
     monkeypatch.setattr(StreamSource, "read", watched)
+    return found
+
+
+async def test_little_of_what_comes_once_is_kept(
+    gateway: ScriptedGateway, client: AsyncClient, held: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "PART", 2 * CHUNK_SIZE)
     content = LARGE * 3
     upload = await client.upload(in_pieces(content, 100_000), display_name="x")
     assert gateway.content[upload.upload_id] == content
-    assert most <= 4 * CHUNK_SIZE
+    assert max(held) <= 4 * CHUNK_SIZE
+
+
+async def test_nothing_is_kept_of_what_an_earlier_process_sent(
+    gateway: ScriptedGateway, client: AsyncClient, held: list[int]
+) -> None:
+    gateway.refusals["WriteUpload"].append(Refusal(Code.ABORTED, "CONCURRENT_WRITER", after=5))
+    with pytest.raises(ConcurrentWriter):
+        await client.upload(in_pieces(LARGE, 100_000), display_name="x", request_id="r-1")
+    held.clear()
+    await client.upload(in_pieces(LARGE, 100_000), display_name="x", request_id="r-1")
+    assert gateway.content["r-1"] == LARGE
+    assert max(held) < 2 * CHUNK_SIZE
 
 
 async def test_a_slow_source_is_not_the_gateways_fault(gateway: ScriptedGateway, address: str) -> None:
@@ -140,6 +160,59 @@ async def test_a_slow_source_is_not_the_gateways_fault(gateway: ScriptedGateway,
         upload = await client.upload(slow(), display_name="x")
     assert gateway.content[upload.upload_id] == LARGE + b"end"
     assert gateway.called("WriteUpload") == [0]
+
+
+async def test_sources_that_wait_hold_nobody_up(gateway: ScriptedGateway, client: AsyncClient, tmp_path: Path) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    goes_on = asyncio.Event()
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reading, writing = os.pipe()
+
+    async def waiting() -> AsyncIterator[bytes]:
+        yield b"begun, "
+        await goes_on.wait()
+        yield b"ended"
+
+    with os.fdopen(reading, "rb") as pipe:
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            sources: list[Readable] = [*(waiting() for _ in range(6)), pipe, fifo]
+            slow = [group.create_task(client.upload(source)) for source in sources]
+            try:
+                upload = await client.upload(io.BytesIO(LARGE))
+                assert gateway.content[upload.upload_id] == LARGE
+                assert await asyncio.to_thread(os.getpid) == os.getpid()
+                assert not any(task.done() for task in slow)
+            finally:
+                goes_on.set()
+                for end in (writing, os.open(fifo, os.O_RDWR)):
+                    os.write(end, b"begun, ended")
+                    os.close(end)
+    assert {bytes(gateway.content[task.result().upload_id]) for task in slow} == {b"begun, ended"}
+
+
+async def test_a_gateway_lost_while_the_source_waits_holds_up_nothing(gateway: ScriptedGateway, address: str) -> None:
+    goes_on = asyncio.Event()
+    relay = Relay()
+
+    async def waiting() -> AsyncIterator[bytes]:
+        yield LARGE
+        await goes_on.wait()
+        yield b"end"
+
+    async def all_chunks_came() -> bool:
+        return any(len(content) == 5 * CHUNK_SIZE for content in gateway.content.values())
+
+    async def the_client_goes_on() -> bool:
+        return bool(gateway.called("QueryWriteStatus"))
+
+    async with relay.to(address) as near, AsyncClient(near, timeout=20) as client, asyncio.TaskGroup() as group:
+        sending = group.create_task(client.upload(waiting(), display_name="x"))
+        await eventually(all_chunks_came)
+        relay.cut()
+        await eventually(the_client_goes_on)
+        goes_on.set()
+    assert gateway.content[sending.result().upload_id] == LARGE + b"end"
 
 
 async def test_a_source_that_fails_fails_the_upload(gateway: ScriptedGateway, client: AsyncClient) -> None:

@@ -13,7 +13,7 @@ from mediafleet.cli.batch.scanning import Choice, scan
 from mediafleet.cli.connection import ENDURING, Connection, connected
 
 if TYPE_CHECKING:
-    from mediafleet.aio import Transfer
+    from mediafleet.uploading import Transfer
 
 
 @click.command(no_args_is_help=True)

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from mediafleet.aio import AsyncClient, Transfer
+from mediafleet.aio import AsyncClient
 from mediafleet.cli.batch.bars import BatchBars, Leg
 from mediafleet.cli.batch.options import About
 from mediafleet.cli.batch.scanning import Choice, Found
@@ -17,6 +17,7 @@ from mediafleet.cli.failures import Refusal
 from mediafleet.errors import MediafleetError, PermissionDenied, Unauthenticated
 from mediafleet.paths import path_within
 from mediafleet.progress import UploadProgress
+from mediafleet.uploading import Transfer
 from mediafleet.v1.batches_pb2 import Batch
 
 _NAMESPACE = uuid.UUID("5b0c6b1e-2f43-4a55-9a3d-0d1f6c1b7e52")

@@ -12,7 +12,7 @@ from mediafleet.cli.connection import BRIEF, Connection, connected
 from mediafleet.cli.text import moment
 
 if TYPE_CHECKING:
-    from mediafleet.aio import Granularity
+    from mediafleet.usage import Granularity
     from mediafleet.v1.usage_pb2 import UsagePoint
 
 LEVELS = "▁▂▃▄▅▆▇█"
