@@ -28,6 +28,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from pydantic import SecretStr
+from requests.structures import CaseInsensitiveDict
 
 from mediafleet_devserver.r2 import Fault, FaultKind, R2Endpoint, R2Settings, serving
 from mediafleet_devserver.r2.contents import backend
@@ -227,7 +228,8 @@ def test_unfinished_multiparts_are_listed(s3: S3Client, key: str) -> None:
 
 def test_a_multipart_listed_while_it_is_made_is_new(s3: S3Client, key: str) -> None:
     made = datetime.now(UTC).replace(microsecond=0)
-    multipart = backend().create_multipart_upload(BUCKET, key, {}, "STANDARD", {}, None, "", "").id  # no answer yet
+    none = CaseInsensitiveDict[str]()
+    multipart = backend().create_multipart_upload(BUCKET, key, none, "STANDARD", {}, None, "", "").id  # no answer yet
     (listed,) = s3.list_multipart_uploads(Bucket=BUCKET, Prefix=key)["Uploads"]
     assert (listed["UploadId"], listed["Initiated"] >= made) == (multipart, True)
     s3.abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=multipart)
