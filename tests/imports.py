@@ -88,10 +88,15 @@ def token(metadata: Metadata = ANN) -> str:
 
 @asynccontextmanager
 async def place(
-    redis_url: str, folder: Path, bucket: Bucket | None = None, gateway: dict[str, Any] | None = None, **storage: Any
+    redis_url: str,
+    folder: Path,
+    bucket: Bucket | None = None,
+    gateway: dict[str, Any] | None = None,
+    intake: dict[str, Any] | None = None,
+    **storage: Any,
 ) -> AsyncIterator[Place]:
     """A gateway on the bucket, or on the folder `objects` where there is none."""
-    configured = settings(redis_url, folder / "objects", gateway=gateway)
+    configured = settings(redis_url, folder / "objects", gateway=gateway, intake=intake)
     if bucket is not None:
         configured = configured._replace(storage=bucket.storage.model_copy(update=storage))
     store = open_store(configured.storage)
@@ -113,7 +118,7 @@ def empty(r2: Bucket, redis_url: str, folder: Path, **more: Any) -> AbstractAsyn
     return place(redis_url, folder, r2, **more)
 
 
-async def take(here: Place, source: Importable, **more: Any) -> pb.Upload:
+async def take(here: Place, source: Importable, metadata: Metadata = ANN, **more: Any) -> pb.Upload:
     """By the bare call."""
     request = pb.ImportUploadRequest(source_key=source.key, source_etag=source.etag, **more)
-    return (await here.reached.uploads.ImportUpload(request, metadata=ANN)).upload
+    return (await here.reached.uploads.ImportUpload(request, metadata=metadata)).upload

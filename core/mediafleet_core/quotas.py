@@ -26,8 +26,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a tenant may store; sizes in bytes. `allowed_types` are content types or families such as `image/*`.
 
     `concurrent_uploads` and `bytes_in_flight` are what it may send at once, to each gateway process.
-    `weight` is its share of the workers while others wait too; `running_uploads` is how many of its uploads they work
-    on at once, per kind, without limit for kinds left out.
+    `weight` is its share of the workers, and of the copies of imports, while others wait too; `running_uploads` is how
+    many of its uploads they work on at once, per kind, without limit for kinds left out.
     `history_days` is how long what has ended stays in the history, for ever unless given; then it is archived and goes,
     and with `history_objects` set to "delete" its objects go too.
     """

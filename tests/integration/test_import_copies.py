@@ -16,14 +16,13 @@ from redis.asyncio import Redis
 from mediafleet import FailedPrecondition, UploadState
 from mediafleet.gateways import Gateways
 from mediafleet.v1 import uploads_pb2 as pb
-from mediafleet_core.errors import MediafleetError, Reason
-from mediafleet_core.identity import TenantId
+from mediafleet_core.errors import Reason
 from mediafleet_core.intake import IntakeSettings, copying, importing
 from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.ports import WriteSession
 from mediafleet_core.quotas import Limits
 from mediafleet_core.storage import s3
-from mediafleet_core.uploads import State, Upload, UploadSpec
+from mediafleet_core.uploads import UploadSpec
 from mediafleet_devserver.r2.faults import Fault, FaultKind
 from mediafleet_devserver.r2.operations import Operation
 from tests.directs import PART, Bucket, bucket
@@ -92,44 +91,6 @@ async def test_a_caller_that_leaves_as_a_copy_begins_stops_nothing(
             return await core.due() == 1
 
         await eventually(queued, copying.HOLD.total_seconds() / 2)
-
-
-async def test_where_too_many_copies_are_under_way_nothing_is_begun(
-    redis_url: str, redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importing, "_MOST_BEGUN", 0)
-    async with place(redis_url, tmp_path) as here:
-        found = await here.only("a.bin")
-        with refused(StatusCode.RESOURCE_EXHAUSTED, Reason.RATE_LIMITED, RetryInfo):
-            await take(here, found)
-        assert [upload async for upload in here.client.list()] == []
-        assert (await here.client.usage()).reserved_bytes == 0
-
-
-async def test_a_tenant_has_no_more_copies_under_way_than_uploads(
-    redis_url: str, redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importing, "PATIENCE", 0.0)  # no call waits, so that what it began outlives it
-    folder = Folder(tmp_path)
-    for name in ("a.bin", "b.bin"):
-        await folder.put(f"ann/{name}", b"content")
-    await folder.put("bob/c.bin", b"content")
-    async with site(redis_url, tmp_path, IntakeSettings()) as core:
-        imports, bob = core.intake.imports, TenantId("bob")
-        # As long as this is held, copies wait for a place.
-        for _ in range(IntakeSettings().imports_at_once):
-            await imports._places.acquire()
-
-        async def begin(tenant: TenantId, key: str) -> Upload:
-            found = next(each for each in (await imports.list(tenant, "", limit=10)).objects if each.key == key)
-            spec = UploadSpec(display_name=key)
-            return await imports.take(tenant, spec, key, found.etag, limits=Limits(concurrent_uploads=1))
-
-        assert (await begin(TENANT, "a.bin")).state is State.RECEIVING
-        with pytest.raises(MediafleetError) as raised:
-            await begin(TENANT, "b.bin")
-        assert raised.value.reason is Reason.RATE_LIMITED
-        assert (await begin(bob, "c.bin")).state is State.RECEIVING
 
 
 @pytest.mark.parametrize("gone", [True, False])

@@ -11,6 +11,7 @@ from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.failures import FailureCode
 from mediafleet_core.intake.ending import Ending
 from mediafleet_core.intake.sending import content_type, metadata
+from mediafleet_core.intake.turns import Turns
 from mediafleet_core.intake.works import Works
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.ports import Original, StoredObject
@@ -32,12 +33,10 @@ _GONE = {
 class Copying:
     """Copies the source and queues the upload; holds it meanwhile, so that no other process copies it too."""
 
-    def __init__(
-        self, works: Works, upload: Upload, source: StoredObject, limits: Limits, places: asyncio.Semaphore
-    ) -> None:
-        """`places` bounds the copies that run at once; the others wait for their turn."""
+    def __init__(self, works: Works, upload: Upload, source: StoredObject, limits: Limits, turns: Turns) -> None:
+        """`turns` bounds the copies that run at once; the others wait for theirs."""
         self._works, self._ledger, self._store = works, works.ledger, works.store
-        self._upload, self._source, self._limits, self._places = upload, source, limits, places
+        self._upload, self._source, self._limits, self._turns = upload, source, limits, turns
         self._fence = self._bytes = 0
 
     async def hold(self, span: timedelta | None = None) -> bool:
@@ -72,7 +71,7 @@ class Copying:
         await self._works.detached.run(self._queue(key, ending))
 
     async def _copy(self, key: str) -> None:
-        async with self._places:
+        async with self._turns.place(self._upload.tenant, self._limits.weight):
             await self._store.copy(
                 self._source,
                 key,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import aclosing
+from collections.abc import Iterator
+from contextlib import ExitStack, aclosing, contextmanager
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -14,10 +16,11 @@ from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.identity import TenantId, UploadId, new_upload_id
 from mediafleet_core.intake.copying import Copying
 from mediafleet_core.intake.requesting import request_key
+from mediafleet_core.intake.turns import Turns
 from mediafleet_core.intake.works import Works
 from mediafleet_core.media_types import declared_type, kind_of
 from mediafleet_core.object_keys import imports
-from mediafleet_core.ports import StoredObject
+from mediafleet_core.ports import RequestKey, StoredObject
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import State, Transfer, Upload, UploadSpec
 
@@ -28,7 +31,7 @@ _LOOK_AGAIN = 0.1
 """Seconds between two looks at a copy that another process makes."""
 
 _MOST_BEGUN = 256
-"""Copies that wait or run in one process."""
+"""Copies that wait or run in one process, the only ones of their tenants apart."""
 
 
 class Importable(NamedTuple):
@@ -52,7 +55,7 @@ class Imports:
 
     def __init__(self, works: Works) -> None:
         self._works, self._ledger, self._store = works, works.ledger, works.store
-        self._places = asyncio.Semaphore(works.settings.imports_at_once)
+        self._turns = Turns(works.settings.imports_at_once)
         self._begun: dict[UploadId, asyncio.Task[None]] = {}
         self._of_tenant = Counter[TenantId]()
 
@@ -83,20 +86,15 @@ class Imports:
         upload = None
         if request:
             upload = await self._ledger.check_create(tenant, spec, limits=limits, request=request)
-        if upload is None:
-            self._check_room(tenant, limits)  # what is refused leaves no upload behind
-            declared = declared_type(spec.content_type, spec.display_name)
-            limits.check_type(declared)
-            sized = msgspec.structs.replace(spec, size_bytes=(await self._looked_at(source)).size)
-            limits.check_size(kind_of(declared), sized.size_bytes or 0)
-            expires_in = self._works.settings.upload_expiry
-            session = await self._ledger.create(
-                new_upload_id(), tenant, sized, limits=limits, request=request, expires_in=expires_in
-            )
-            upload = session.upload
-        if upload.state is State.RECEIVING:
-            upload = await self._copied(upload, source._replace(size=upload.size_bytes or 0), limits)
-        return upload
+        copy = self._begun.get(upload.upload_id) if upload else None
+        if upload is None or (copy is None and upload.state is State.RECEIVING):
+            with ExitStack() as room:
+                room.enter_context(self._room(tenant, limits))  # at first: what is refused leaves no upload behind
+                upload = upload or await self._created(tenant, spec, source, limits, request)
+                if upload.state is State.RECEIVING:
+                    # A caller that leaves in between would leave it held by nobody.
+                    copy = await self._works.detached.run(self._begin(upload, source, limits, room.pop_all()))
+        return await self._copied(upload, copy) if upload.state is State.RECEIVING else upload
 
     async def close(self) -> None:
         """Stop the copies: another process goes on with an upload when it is asked to."""
@@ -112,17 +110,26 @@ class Imports:
             raise MediafleetError(Reason.SOURCE_CHANGED, "the object has changed since it was listed")
         return found
 
-    async def _copied(self, upload: Upload, source: StoredObject, limits: Limits) -> Upload:
-        """The upload when the copy ends, or as it is when that takes too long."""
+    async def _created(
+        self, tenant: TenantId, spec: UploadSpec, source: StoredObject, limits: Limits, request: RequestKey | None
+    ) -> Upload:
+        declared = declared_type(spec.content_type, spec.display_name)
+        limits.check_type(declared)
+        sized = msgspec.structs.replace(spec, size_bytes=(await self._looked_at(source)).size)
+        limits.check_size(kind_of(declared), sized.size_bytes or 0)
+        expires_in = self._works.settings.upload_expiry
+        session = await self._ledger.create(
+            new_upload_id(), tenant, sized, limits=limits, request=request, expires_in=expires_in
+        )
+        return session.upload
+
+    async def _copied(self, upload: Upload, copy: asyncio.Task[None] | None) -> Upload:
+        """The upload when the copy ends, or as it is when that takes too long; None is a copy of another process."""
         upload_id, tenant = upload.upload_id, upload.tenant
         try:
             async with asyncio.timeout(PATIENCE):
-                task = self._begun.get(upload_id)
-                if task is None:
-                    # A caller that leaves in between would leave it held by nobody.
-                    task = await self._works.detached.run(self._begin(upload, source, limits))
-                if task is not None:
-                    await asyncio.shield(task)
+                if copy is not None:
+                    await asyncio.shield(copy)
                 return await self._received(upload_id, tenant)
         except TimeoutError:
             pass
@@ -139,26 +146,36 @@ class Imports:
                 return upload
             await asyncio.sleep(_LOOK_AGAIN)
 
-    async def _begin(self, upload: Upload, source: StoredObject, limits: Limits) -> asyncio.Task[None] | None:
-        """The copy, begun here; None where another process is at it."""
-        self._check_room(upload.tenant, limits)
-        copying = Copying(self._works, upload, source, limits, self._places)
-        if not await copying.hold():
-            return None
-        task = asyncio.create_task(copying.run())
-        self._begun[upload.upload_id] = task
-        self._of_tenant[upload.tenant] += 1
-        task.add_done_callback(lambda ended: self._ended(upload, ended))
-        return task
+    async def _begin(
+        self, upload: Upload, source: StoredObject, limits: Limits, room: ExitStack
+    ) -> asyncio.Task[None] | None:
+        """The copy, begun here, which keeps the room until it ends; None where another process is at it."""
+        with room:
+            sized = source._replace(size=upload.size_bytes or 0)
+            copying = Copying(self._works, upload, sized, limits, self._turns)
+            if not await copying.hold():
+                return None
+            copy = asyncio.create_task(copying.run())
+            self._begun[upload.upload_id] = copy
+            copy.add_done_callback(partial(self._ended, upload.upload_id, room.pop_all()))
+            return copy
 
-    def _check_room(self, tenant: TenantId, limits: Limits) -> None:
-        """A copy outlives the call that began it, so the limit of the tenant's calls does not hold it."""
-        if len(self._begun) >= _MOST_BEGUN or self._of_tenant[tenant] >= limits.concurrent_uploads:
+    @contextmanager
+    def _room(self, tenant: TenantId, limits: Limits) -> Iterator[None]:
+        """Room for one copy more. It outlives the call that began it, so the limit of the tenant's calls does not
+        hold it. Raises RATE_LIMITED; a tenant that has none gets in however many others have."""
+        own = self._of_tenant[tenant]
+        if own >= limits.concurrent_uploads or (own and self._of_tenant.total() >= _MOST_BEGUN):
             text = "too many imports are under way; try again after the delay"
             raise MediafleetError(Reason.RATE_LIMITED, text, retry_after=1.0)
+        self._of_tenant[tenant] += 1
+        try:
+            yield
+        finally:
+            self._of_tenant -= Counter({tenant: 1})  # drops those that have none left
 
-    def _ended(self, upload: Upload, task: asyncio.Task[None]) -> None:
-        del self._begun[upload.upload_id]
-        self._of_tenant -= Counter({upload.tenant: 1})  # drops those that have none left
-        if not task.cancelled():
-            task.exception()  # for whoever still waits; where nobody does, the next call tries again
+    def _ended(self, upload_id: UploadId, room: ExitStack, copy: asyncio.Task[None]) -> None:
+        del self._begun[upload_id]
+        room.close()
+        if not copy.cancelled():
+            copy.exception()  # for whoever still waits; where nobody does, the next call tries again
