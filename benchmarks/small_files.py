@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import boto3
 import click
@@ -80,7 +81,7 @@ def run(gateway: Server, two: Server, sink: Server, rounds: int) -> list[Pair]:
         measure(
             "200 KB files, 8 at a time",
             "files/s",
-            (name, lambda gateway=subject: through_gateway(gateway)),
+            (name, partial(through_gateway, subject)),
             reference,
             rounds=rounds,
         )

@@ -99,7 +99,11 @@ async def measure(started: Bench, folder: Path, records: int, pause: float, call
     found: dict[str, object] = {"records": records, "page_pause_ms": pause}
     async with AsyncClient(gateway.address) as client:
         await client.usage()
-        scopes = {"tenant": {}, "collection": {"collection": "c1"}, "bucket": {"whole_bucket": True}}
+        scopes: dict[str, dict[str, object]] = {
+            "tenant": {},
+            "collection": {"collection": "c1"},
+            "bucket": {"whole_bucket": True},
+        }
         for name, scope in scopes.items():
             for at_once in (1, 8):
 
