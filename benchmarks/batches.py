@@ -1,6 +1,9 @@
 """A batch of thousands of files by the command line, through two deaths of everything, failures and their retry.
 
-`python -m benchmarks.batches`; a long end-to-end test does the same with a smaller batch.
+Measured are the times until all have arrived, have ended and have been retried, and what a member takes of the memory
+of Redis and the gateway. A long end-to-end test does the same with a smaller batch.
+
+Reference: none. Only the poisoned may fail and run again, and the report must have a row for each member.
 """
 
 from __future__ import annotations
@@ -208,9 +211,9 @@ def changes(story: Story) -> list[str]:
     return [BatchState.Name(state).removeprefix("BATCH_STATE_") for state in told]
 
 
-@click.command()
-@click.option("--members", default=10_000, show_default=True)
-@click.option("--poisoned", default=100, show_default=True)
+@click.command(help=__doc__)
+@click.option("--members", default=10_000, show_default=True, help="Files of the batch.")
+@click.option("--poisoned", default=100, show_default=True, help="Of these, how many fail at first.")
 def main(members: int, poisoned: int) -> None:
     """Print the figures."""
     with TemporaryDirectory(prefix="mediafleet-bench-") as folder:

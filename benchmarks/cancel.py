@@ -1,4 +1,9 @@
-"""How long a cancel takes in each phase, until nothing of the upload runs or waits: `python -m benchmarks.cancel`."""
+"""How long a cancel takes in each phase, until nothing of the upload runs or waits.
+
+From the RPC until CANCELLED, no child, no scratch, no multipart, nothing reserved or in a queue.
+
+Reference: none.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from tempfile import TemporaryDirectory
 import click
 from rich.progress import track
 
+from benchmarks.pairs import quantile
 from tests.cancelling import PHASES, Phase, Place, place
 from tests.waiting import wait_until
 
@@ -24,12 +30,11 @@ def _one(here: Place, phase: Phase, number: int) -> float:
 
 
 def _row(name: str, seconds: list[float]) -> str:
-    ordered = sorted(seconds)
-    p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    return f"| {name} | {len(ordered)} | {statistics.median(ordered):.3f} | {p99:.3f} | {ordered[-1]:.3f} |"
+    p99, most = quantile(seconds, 99), max(seconds)
+    return f"| {name} | {len(seconds)} | {statistics.median(seconds):.3f} | {p99:.3f} | {most:.3f} |"
 
 
-@click.command()
+@click.command(help=__doc__)
 @click.option("--each", default=25, show_default=True, help="Cancels in each of the eight phases.")
 def main(each: int) -> None:
     """From the RPC until CANCELLED, no child, no scratch, no multipart, nothing reserved or in a queue."""

@@ -1,6 +1,9 @@
 """One upload through three gateways, of which the serving one is killed again and again.
 
-`python -m benchmarks.chaos_upload`; the end-to-end tests do the same with a smaller file.
+Measured are the bytes that are sent again after each kill, in parts, and the time until the file is durable. The
+end-to-end tests do the same with a smaller file.
+
+Reference: the goal, at most about one part for each kill. SHA-256 must be equal, and no multipart may be left.
 """
 
 from __future__ import annotations
@@ -92,10 +95,10 @@ def make_file(path: Path, size: int, seed: int) -> Path:
     return path
 
 
-@click.command()
-@click.option("--size", default=1024, show_default=True, help="MiB.")
-@click.option("--kills", default=5, show_default=True)
-@click.option("--seed", default=1, show_default=True)
+@click.command(help=__doc__)
+@click.option("--size", default=1024, show_default=True, help="MiB of the file.")
+@click.option("--kills", default=5, show_default=True, help="Of the gateway that serves.")
+@click.option("--seed", default=1, show_default=True, help="Of the content and of where kills fall.")
 def main(size: int, kills: int, seed: int) -> None:
     """Start a dev server with three gateways, upload through the kills, print the figures."""
     with TemporaryDirectory(prefix="mediafleet-chaos-") as folder:

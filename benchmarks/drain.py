@@ -1,9 +1,11 @@
-"""SIGTERM for every process of a busy fleet in turn: `python -m benchmarks.drain`.
+"""SIGTERM for every process of a busy fleet in turn, two gateways and two workers, each with a successor.
 
 As a rolling update does it, another gateway is ready before one goes, and has another address. A worker goes first, so
 that it surely has half of the jobs. Uploads, watches and jobs are in full swing each time. Whatever a caller began must
 end well, every watcher must hear what the ledger has, and no job may be done twice. How long each process took to end
 is what grace periods are made from.
+
+Reference: the grace periods of deploy/k8s, which must cover it.
 """
 
 from __future__ import annotations
@@ -109,9 +111,9 @@ def _code_of(checkout: Path) -> dict[str, str]:
     return {"PYTHONPATH": ":".join(map(str, [*folders, ROOT]))}
 
 
-@click.command()
-@click.option("--uploads", default=50, show_default=True)
-@click.option("--jobs", default=20, show_default=True)
+@click.command(help=__doc__)
+@click.option("--uploads", default=50, show_default=True, help="Under way at each SIGTERM.")
+@click.option("--jobs", default=20, show_default=True, help="At work at each SIGTERM.")
 @click.option("--watchers", default=10, show_default=True, help="Watchers of each job.")
 @click.option("--from", "before", type=_CHECKOUT, default=ROOT, help="Checkout that those run that go: an upgrade.")
 @click.option("--to", "after", type=_CHECKOUT, default=ROOT, help="Checkout that their successors run: a roll-back.")

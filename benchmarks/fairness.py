@@ -1,7 +1,9 @@
-"""How long one picture waits while another tenant's 10,000 jobs do: `python -m benchmarks.fairness`.
+"""How long one picture waits while another tenant's 10,000 jobs do, and what a claim costs then.
 
 A worker process with its sandbox and local storage. Every job is a small picture, the others' too, so all are of one
 kind. Waiting is counted from the creation of the record to the claim, by the clock of Redis.
+
+Reference: the goal, a p95 of 2 s beside normal jobs; for claims, the same with fewer waiting.
 """
 
 from __future__ import annotations
@@ -138,7 +140,7 @@ async def _claim_cost(tenants: int, each: int, claims: int = 500) -> None:
         await ledger.close()
 
 
-@click.command()
+@click.command(help=__doc__)
 @click.option("--jobs", default=10_000, show_default=True, help="Jobs of the tenant with many.")
 @click.option("--rounds", default=50, show_default=True, help="Pictures of the other tenant.")
 def main(jobs: int, rounds: int) -> None:

@@ -37,11 +37,10 @@ async def _messages(upload_id: str, size: int) -> AsyncIterator[bytes]:
 
 
 async def _write(channel: grpc.aio.Channel, upload_id: str, size: int) -> pb.WriteUploadResponse:
-    call = channel.stream_unary(
+    call: grpc.aio.StreamUnaryMultiCallable[bytes, pb.WriteUploadResponse] = channel.stream_unary(
         "/mediafleet.v1.UploadService/WriteUpload", response_deserializer=pb.WriteUploadResponse.FromString
     )
-    answer: pb.WriteUploadResponse = await call(_messages(upload_id, size))
-    return answer
+    return await call(_messages(upload_id, size))
 
 
 async def upload(address: str, size: int = SIZE) -> float:

@@ -7,6 +7,7 @@ out unless the child is what is measured (`benchmarks/fleets/ours.py`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import redis
 
@@ -58,7 +59,7 @@ def run(rounds: int) -> Iterator[Pair]:
                 "An idle fleet, from sending to start",
                 "ms",
                 ("whole ledger path", lambda: ours.latency(PAUSE)),
-                (name, lambda peer=peer: peer.latency(0)),  # type: ignore[misc]  # it was idle as long
+                (name, partial(peer.latency, 0)),  # it was idle as long
                 rounds=rounds * SINGLES,
             )
     with fleets() as fleet:

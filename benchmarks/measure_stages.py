@@ -4,7 +4,7 @@ Each file is one class of sizes. It goes through the pipeline in this process fo
 seconds, for that is what they take where a core is free; and a few times through a dev server, alone, for the stages
 that wait for disks and storage, of which the least counts. So a machine that does other work gives much the same table.
 
-    python -m benchmarks.measure_stages [--rounds 3] [--target core/mediafleet_core/progress/stages.json]
+Reference: none.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def measure(folder: Path, client: Client, rounds: int) -> tuple[dict[str, list[R
     return stages, steps
 
 
-@click.command()
+@click.command(help=__doc__)
 @click.option("--rounds", default=3, show_default=True, help="Measurements of each file.")
 @click.option("--target", default=TARGET, type=click.Path(path_type=Path), help="Where the table goes.")
 def main(rounds: int, target: Path) -> None:

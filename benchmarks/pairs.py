@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import statistics
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -78,6 +80,8 @@ def _pair(name: str, unit: str, subject: str, reference: str, figures: list[tupl
 
 def quantile(values: list[float], percent: int) -> float:
     """The value below which so many percent lie; never beyond the largest."""
+    if len(values) == 1:
+        return values[0]
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
@@ -90,6 +94,13 @@ def rows(pairs: list[Pair]) -> Iterator[str]:
         theirs = f"{pair.reference}: {_figure(pair.reference_median)} {pair.unit}"
         spread = f"{pair.ratio:.2f} ({pair.ratio_min:.2f} to {pair.ratio_max:.2f})"
         yield f"| {pair.name} | {ours} | {theirs} | {spread} |"
+
+
+def report(pairs: list[Pair], rounds: int) -> Iterator[str]:
+    """The table, below what it was measured on."""
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {rounds} rounds"
+    yield f"Measured on {machine}\n"
+    yield from rows(pairs)
 
 
 def _figure(value: float) -> str:

@@ -1,4 +1,9 @@
-"""What poison costs its neighbours: `python -m benchmarks.poison`."""
+"""What poison costs its neighbours: how long pictures of 1 MP take beside it.
+
+One tenant keeps two of a worker's four slots busy, another sends one picture after the other.
+
+Reference: the same beside legal work that takes as much CPU time, in turn.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,7 @@ from tempfile import TemporaryDirectory
 import click
 from rich.progress import track
 
+from benchmarks.pairs import quantile
 from mediafleet import Client
 from mediafleet.v1 import uploads_pb2 as pb
 from tests.e2e.dev_server import dev_server
@@ -90,15 +96,14 @@ def _healthy(client: Client, content: bytes, jobs: int, name: str) -> list[float
 
 
 def _told(name: str, seconds: list[float]) -> float:
-    ordered = sorted(seconds)
-    p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-    click.echo(f"{name}: n {len(ordered)}, median {statistics.median(ordered):.3f} s, p99 {p99:.3f} s")
+    p99 = quantile(seconds, 99)
+    click.echo(f"{name}: n {len(seconds)}, median {statistics.median(seconds):.3f} s, p99 {p99:.3f} s")
     return p99
 
 
-@click.command()
+@click.command(help=__doc__)
 @click.option("--jobs", default=50, show_default=True, help="Healthy jobs of each half of a round.")
-@click.option("--rounds", default=4, show_default=True)
+@click.option("--rounds", default=4, show_default=True, help="Of both halves.")
 def main(jobs: int, rounds: int) -> None:
     """One tenant keeps two of a worker's four slots busy, another sends a picture of 1 MP after the other."""
     file = io.BytesIO()

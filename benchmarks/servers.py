@@ -35,7 +35,7 @@ class Server(NamedTuple):
 
     def cpu(self) -> float:
         """CPU seconds that it and its children have used so far."""
-        return sum(_cpu(pid) for pid in (self.pid, *_children(self.pid)))
+        return cpu_of(self.pid)
 
     def peak_memory(self) -> int:
         """Most bytes that were ever resident."""
@@ -138,15 +138,6 @@ def cpu_of(pid: int) -> float:
     """CPU seconds of a process and its children, of those that have ended too."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / _TICKS + sum(map(cpu_of, children(pid)))
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def _status(pid: int, name: str) -> int:

@@ -1,4 +1,9 @@
-"""How long an upload takes to go on when the gateway that holds it is paused: `python -m benchmarks.takeover`."""
+"""How long an upload takes to go on when the gateway that holds it is paused.
+
+Two gateways, local storage, a file of 32 MiB of which half is durable when its gateway is paused.
+
+Reference: none.
+"""
 
 from __future__ import annotations
 
@@ -64,8 +69,8 @@ def _one(first: GatewayProcess, second: GatewayProcess) -> tuple[float, float]:
     return went_on, ended
 
 
-@click.command()
-@click.option("--rounds", default=20, show_default=True)
+@click.command(help=__doc__)
+@click.option("--rounds", default=20, show_default=True, help="Uploads, one after the other.")
 def main(rounds: int) -> None:
     """Two gateways, local storage, a file of 32 MiB of which half is durable when its gateway is paused."""
     with TemporaryDirectory(prefix="mediafleet-bench-") as folder, ExitStack() as stack:

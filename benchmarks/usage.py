@@ -1,6 +1,9 @@
-"""GetUsage with many records, and a comparison with a bucket of as many objects: `python -m benchmarks.usage`.
+"""GetUsage with many records, and a comparison with a bucket of as many objects.
 
-The records are real; the bucket is an endpoint that lists their originals, each page of 1,000 after a pause.
+The records are real; the bucket is an endpoint that lists their originals, each page of 1,000 after a pause. A gateway,
+a worker and Redis are processes of their own.
+
+Reference: the goal, a p99 of 5 ms for GetUsage.
 """
 
 from __future__ import annotations
@@ -99,7 +102,11 @@ async def measure(started: Bench, folder: Path, records: int, pause: float, call
     found: dict[str, object] = {"records": records, "page_pause_ms": pause}
     async with AsyncClient(gateway.address) as client:
         await client.usage()
-        scopes = {"tenant": {}, "collection": {"collection": "c1"}, "bucket": {"whole_bucket": True}}
+        scopes: dict[str, dict[str, object]] = {
+            "tenant": {},
+            "collection": {"collection": "c1"},
+            "bucket": {"whole_bucket": True},
+        }
         for name, scope in scopes.items():
             for at_once in (1, 8):
 
@@ -149,8 +156,8 @@ def _keep_house(started: Bench, bucket: Server, folder: Path) -> None:
     started.start([sys.executable, "-m", "mediafleet_workers"], address, told)
 
 
-@click.command()
-@click.option("--records", default=100_000, show_default=True)
+@click.command(help=__doc__)
+@click.option("--records", default=100_000, show_default=True, help="Uploads in the ledger, objects in the bucket.")
 @click.option("--pause", default=100.0, show_default=True, help="Milliseconds that the bucket takes for a page.")
 @click.option("--calls", default=2_000, show_default=True, help="Of GetUsage for each figure.")
 def main(records: int, pause: float, calls: int) -> None:

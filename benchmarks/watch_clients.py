@@ -63,11 +63,12 @@ class Watchers:
             ready.set()
 
 
-def _open(channel: grpc.aio.Channel, upload_id: str) -> grpc.aio.UnaryStreamCall[pb.WatchUploadRequest, bytes]:
+def _open(channel: grpc.aio.Channel, upload_id: str) -> grpc.aio.UnaryStreamCall[bytes, bytes]:
     name, request = "WatchUpload", pb.WatchUploadRequest(upload_id=upload_id).SerializeToString()
     if upload_id == EVERYTHING:
         name, request = "WatchUploads", pb.WatchUploadsRequest().SerializeToString()
-    return channel.unary_stream(SERVICE + name)(request)
+    method: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(SERVICE + name)
+    return method(request)
 
 
 async def main(address: str, connections: int, upload_ids: Sequence[str]) -> None:

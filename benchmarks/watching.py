@@ -2,9 +2,10 @@
 
 Watchers in processes of their own follow uploads whose progress is written to the ledger at 1 Hz each, at random
 phases. Timed is from just before the ledger is asked to write until the client has the message; clocks are of one
-machine. Then the same once more, beside watchers of everything that have stopped reading.
+machine.
 
-    python -m benchmarks.watching
+Reference: the same beside watchers of everything that have stopped reading. The goals are a p99 of 20 ms, 100 us of the
+gateway's CPU for each delivery and 30 KiB for each watcher.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from benchmarks.pairs import quantile
 from benchmarks.servers import Server, bench
 from benchmarks.watch_clients import EVERYTHING
 from benchmarks.watcher_processes import Clients, watchers
@@ -91,8 +93,7 @@ async def _listen(gateway: Server, clients: Clients, seconds: float) -> Heard:
     before = gateway.cpu()
     ages = await clients.collect(seconds)
     spent = gateway.cpu() - before
-    p99 = statistics.quantiles(ages, n=100)[-1]
-    return Heard(len(ages), statistics.median(ages), p99, max(ages), 1e6 * spent / len(ages))
+    return Heard(len(ages), statistics.median(ages), quantile(ages, 99), max(ages), 1e6 * spent / len(ages))
 
 
 async def _claims(ledger: RedisLedger, uploads: int) -> list[Claim]:
@@ -155,10 +156,10 @@ def rows(size: Size, went: Figures) -> Iterator[str]:
     )
 
 
-@click.command()
-@click.option("--watchers", default=1000, show_default=True)
+@click.command(help=__doc__)
+@click.option("--watchers", default=1000, show_default=True, help="Of one upload each.")
 @click.option("--connections", default=20, show_default=True, help="On which these share their streams.")
-@click.option("--uploads", default=20, show_default=True)
+@click.option("--uploads", default=20, show_default=True, help="Whose progress is written once a second.")
 @click.option("--seconds", default=20.0, show_default=True, help="Of each measurement.")
 @click.option("--stopped", default=50, show_default=True, help="Watchers of everything that do not read.")
 @click.option("--burst", default=5000, show_default=True, help="Watches opened at once.")

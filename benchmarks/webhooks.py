@@ -1,16 +1,17 @@
 """What a webhook costs the ledger: CPU of Redis for a commit that plans a message, and the memory that it takes.
 
-.venv/bin/python -m benchmarks.webhooks
+Reference: a commit of a tenant without a webhook, in turn.
 """
 
 from __future__ import annotations
 
 import asyncio
 import statistics
-import tempfile
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import click
 from redis.asyncio import Redis
 
 from mediafleet_core.identity import TenantId, new_upload_id
@@ -22,7 +23,6 @@ from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import Checksums, Rendition, UploadSpec
 from mediafleet_devserver.redis_server import redis_server
 
-COMMITS, ROUNDS = 300, 5
 TENANT = TenantId("acme")
 SPEC = UploadSpec(display_name="sunset.jpg", content_type="image/jpeg", size_bytes=1000)
 RENDITIONS = tuple(
@@ -42,36 +42,45 @@ async def _claimed(ledger: RedisLedger) -> Claim:
     return claim
 
 
-async def _commits(ledger: RedisLedger, redis: Redis) -> float:
+async def _commits(ledger: RedisLedger, redis: Redis, count: int) -> float:
     """Milliseconds of Redis' CPU for each."""
-    claims = [await _claimed(ledger) for _ in range(COMMITS)]
+    claims = [await _claimed(ledger) for _ in range(count)]
     before = await redis.info("cpu")
     for claim in claims:
         await ledger.commit(claim.upload.upload_id, claim.fence, OUTCOME)
     after = await redis.info("cpu")
     names = ("used_cpu_user", "used_cpu_sys")
-    return 1000 * sum(float(after[name]) - float(before[name]) for name in names) / COMMITS
+    return 1000 * sum(float(after[name]) - float(before[name]) for name in names) / count
 
 
-async def _measure(url: str) -> None:
+async def _measure(url: str, commits: int, rounds: int) -> None:
     ledger = await connect(LedgerSettings(ledger_url=url))
     redis = Redis.from_url(url)
-    await _commits(ledger, redis)
+    await _commits(ledger, redis, commits)
     without, told = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         await ledger.set_webhooks({})
-        without.append(await _commits(ledger, redis))
+        without.append(await _commits(ledger, redis, commits))
         await ledger.set_webhooks({TENANT: EVENT_TYPES})
-        told.append(await _commits(ledger, redis))
-    print(f"commit, ms of Redis' CPU: {statistics.median(without):.3f}, with a message {statistics.median(told):.3f}")
+        told.append(await _commits(ledger, redis, commits))
+    cost, more = statistics.median(without), statistics.median(told)
+    click.echo(f"commit, ms of Redis' CPU: {cost:.3f}, with a message {more:.3f}")
     keys = await redis.keys("mf:message:*")
     sizes = [int(await redis.memory_usage(key, samples=0) or 0) for key in keys]
     lists = [int(await redis.memory_usage(f"mf:{name}:{TENANT}", samples=0) or 0) for name in ("messages", "outbox")]
-    print(f"memory of a message with four renditions: {statistics.mean(sizes) + sum(lists) / len(keys):.0f} bytes")
+    click.echo(f"memory of a message with four renditions: {statistics.mean(sizes) + sum(lists) / len(keys):.0f} bytes")
     await redis.aclose()
     await ledger.close()
 
 
+@click.command(help=__doc__)
+@click.option("--commits", default=300, show_default=True, help="Of each half of a round.")
+@click.option("--rounds", default=5, show_default=True, help="Measured, after one half that is not.")
+def main(commits: int, rounds: int) -> None:
+    """Measure and print."""
+    with TemporaryDirectory(prefix="mediafleet-bench-") as folder, redis_server(Path(folder)) as url:
+        asyncio.run(_measure(url, commits, rounds))
+
+
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder, redis_server(Path(folder)) as url:
-        asyncio.run(_measure(url))
+    main()

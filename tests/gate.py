@@ -8,6 +8,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One way of a wire, until either end is closed."""
+    try:
+        while content := await reader.read(1 << 16):
+            writer.write(content)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+
+
 class Gate:
     """Holds back what follows the head of the first request that matches, or its head too, until it is released."""
 
@@ -29,8 +41,8 @@ class Gate:
 
         async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             far_reader, far_writer = await asyncio.open_connection(host, int(port))
-            for pump in (self._requests(reader, far_writer), self._answers(far_reader, writer)):
-                task = asyncio.create_task(pump)
+            for way in (self._requests(reader, far_writer), pump(far_reader, writer)):
+                task = asyncio.create_task(way)
                 pumps.add(task)
                 task.add_done_callback(pumps.discard)
 
@@ -51,16 +63,6 @@ class Gate:
                     self.reached.set()
                     await self._released.wait()
                     content = content[len(head) :]
-                writer.write(content)
-                await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()
-
-    async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while content := await reader.read(1 << 16):
                 writer.write(content)
                 await writer.drain()
         except OSError:

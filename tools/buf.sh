@@ -6,21 +6,17 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-baseline=protos/baseline.binpb
-modules=tools/node_modules
-stamp=$modules/.package-lock.installed
+. tools/node.sh
 
-if ! command -v npm >/dev/null 2>&1 || ! command -v node >/dev/null 2>&1; then
+baseline=protos/baseline.binpb
+
+if ! node_is_here; then
     case "${1:-}" in
     '') echo "buf: skipped, as Node is absent" ; exit ;;
     *) echo "buf needs Node and npm" >&2 ; exit 1 ;;
     esac
 fi
-if ! cmp -s tools/package-lock.json "$stamp"; then
-    # Within tools/: --prefix would look for npm's global settings there, a mirror or an authority of one's own.
-    (cd tools && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
-    cp tools/package-lock.json "$stamp"
-fi
+install_modules
 
 buf() {
     # buf wants a place for its cache, also where there is no home.

@@ -36,4 +36,5 @@ check "generated code" tools/protos.sh --check
 check "contract" tools/buf.sh
 check "prometheus rules and metrics" tools/check_prometheus.sh "$bin"
 check "dashboards" "$bin/python" -m deploy.grafana --check
+check "types of dashboards" tools/boards.sh
 exit "${failed:-0}"

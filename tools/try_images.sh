@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the images without a container engine and has them take one picture: tools/try_images.sh FOLDER. Needs root,
-# buildah and debootstrap (Debian has both), about 2 GB in FOLDER, and the environment of make setup.
+# buildah and debootstrap (Debian has both), about 2.5 GB in FOLDER, and the environment of make setup.
 set -eu
 
 folder=$(realpath "$1")

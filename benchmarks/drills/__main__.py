@@ -1,8 +1,7 @@
 """Fire drills: each breaks a fresh fleet in one way and sees which alerts fire, with time divided by twenty.
 
-    python -m benchmarks.drills [NAME ...] [--table docs/drills.md]
-
-Fails if an alert that is expected does not fire, if one fires that is not, or if a command of its runbook does not run.
+Reference: the alerts that each drill names. Fails if one of them does not fire, if another does, or if a command of a
+runbook does not run.
 """
 
 from __future__ import annotations
@@ -122,7 +121,7 @@ def _tell(went: Went) -> None:
             click.echo(f"        status {each.status} of\n{each.block}{each.output}")
 
 
-@click.command()
+@click.command(help=__doc__)
 @click.argument("names", nargs=-1, type=click.Choice([drill.name for drill in DRILLS]))
 @click.option("--table", "target", type=click.Path(path_type=Path), help="Where the table goes.")
 def main(names: tuple[str, ...], target: Path | None) -> None:

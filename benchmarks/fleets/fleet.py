@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 import redis
 
@@ -106,13 +106,15 @@ class Fleet:
     def _begun(self) -> list[float]:
         return [start for (start,) in struct.iter_unpack("d", self._starts.read_bytes())]
 
-    def _process(self, command: Sequence[str], variables: Mapping[str, str], output: object) -> subprocess.Popen[str]:
+    def _process(
+        self, command: Sequence[str], variables: Mapping[str, str], output: int | IO[bytes]
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             command,
             env=variables,
             cwd=self._folder,
             stdin=subprocess.PIPE,
-            stdout=output,  # type: ignore[call-overload]
+            stdout=output,
             stderr=self._log,
             text=True,
         )

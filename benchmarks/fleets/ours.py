@@ -45,17 +45,17 @@ class ForgetfulStore:
         return StoredObject(key, sum(map(len, body)), "")
 
     async def read(self, key: str) -> AsyncGenerator[bytes, None]:
-        for chunk in ():
+        for chunk in list[bytes]():
             yield chunk
 
     async def delete(self, keys: Sequence[str]) -> None: ...
 
     async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[StoredObject]:
-        for stored in ():
+        for stored in list[StoredObject]():
             yield stored
 
     async def list_multiparts(self, prefix: str) -> AsyncIterator[UnfinishedMultipart]:
-        for multipart in ():
+        for multipart in list[UnfinishedMultipart]():
             yield multipart
 
     async def close(self) -> None: ...

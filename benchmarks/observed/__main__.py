@@ -1,8 +1,6 @@
 """A fleet under mixed load before a real Prometheus: asks every question of boards and rules, and draws the boards.
 
-    python -m benchmarks.observed [--seconds 150] [--table docs/answers.md] [--pictures docs/images/boards]
-
-Fails if an expression is refused or has no answer, or if an alert fires.
+Reference: none. Fails if an expression is refused or has no answer, or if an alert fires.
 """
 
 from __future__ import annotations
@@ -66,7 +64,7 @@ def _look(asked: Prometheus, shown: Range, pictures: Path | None) -> list[Answer
     return [*of_boards(asked, shown), *of_rules(asked, shown)]
 
 
-@click.command()
+@click.command(help=__doc__)
 @click.option("--seconds", default=150.0, show_default=True, help="Of load.")
 @click.option("--table", "target", type=click.Path(path_type=Path), help="Where the table goes.")
 @click.option("--pictures", type=click.Path(file_okay=False, path_type=Path), help="Where the drawn boards go.")

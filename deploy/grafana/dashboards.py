@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -25,14 +26,18 @@ TAG: Final = "mediafleet"
 JOBS: Final = "mediafleet-.*"
 """What `job` stands for when all are chosen: calls of other services in the same Prometheus are not ours."""
 _BUILD: Final = "mediafleet_build_info"
+_UNKNOWN: Final = {"auto", "auto_count", "auto_min", "footer"}
+"""What the builders add of their own accord and Grafana's types do not have: the first three have no meaning but for
+intervals, the last, of tables, none since Grafana 13."""
 _HERE: Final = 'cluster=~"$cluster", namespace=~"$namespace"'
 
 
 def json_of(board: Board, boards: Sequence[Board]) -> str:
     """The committed file; the same board gives the same text."""
     titles = {each.uid: each.title.removeprefix("mediafleet / ") for each in boards}
-    built = _dashboard(board, titles).build()
-    return JSONEncoder(indent=2, sort_keys=True).encode(built) + "\n"
+    built = JSONEncoder().encode(_dashboard(board, titles).build())
+    known = json.loads(built, object_hook=lambda fields: {k: v for k, v in fields.items() if k not in _UNKNOWN})
+    return json.dumps(known, indent=2, sort_keys=True) + "\n"
 
 
 def _dashboard(board: Board, titles: dict[str, str]) -> dashboard.Dashboard:

@@ -103,6 +103,7 @@ def _graph(builder: timeseries.Panel, panel: Panel) -> None:
 
 def _table(builder: table.Panel, panel: Panel) -> None:
     """One row for each set of labels, one column for each query."""
+    builder.show_header(True)
     alone = len(panel.queries) == 1
     names = {
         "Value" if alone else f"Value #{chr(ord('A') + number)}": query.legend

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+from tests.directs import Bucket, bucket
 from tests.gateways import Reached, running, settings
+
+
+@pytest.fixture(scope="module")
+def r2() -> Iterator[Bucket]:
+    """The storage with R2's rules."""
+    with bucket() as made:
+        yield made
 
 
 @pytest.fixture

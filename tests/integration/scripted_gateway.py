@@ -23,6 +23,7 @@ from mediafleet.v1.uploads_pb2_grpc import UploadServiceServicer, add_UploadServ
 from mediafleet.v1.usage_pb2 import GetUsageRequest, GetUsageResponse
 from mediafleet.v1.usage_pb2_grpc import UsageServiceServicer, add_UsageServiceServicer_to_server
 from mediafleet.watching import RESUMED
+from tests.gate import pump
 
 S = pb.UploadState
 
@@ -235,7 +236,7 @@ class Relay:
             self.connections += 1
             far_reader, far_writer = await asyncio.open_connection(host, int(port))
             self._writers |= {writer, far_writer}
-            await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+            await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
 
         server = await asyncio.start_server(connect, "127.0.0.1", 0)
         try:
@@ -243,13 +244,3 @@ class Relay:
         finally:
             server.close()
             self.cut()
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while content := await reader.read(65536):
-                writer.write(content)
-                await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,19 +25,13 @@ from mediafleet_core.storage.s3 import S3Store
 from mediafleet_core.uploads import Checksums, State, Transfer
 from mediafleet_devserver.r2.faults import Fault, FaultKind
 from mediafleet_devserver.r2.operations import Operation
-from tests.directs import PART, Bucket, bucket, complete, direct_settings, parts_of, piece, put, put_parts, sign
+from tests.directs import PART, Bucket, complete, direct_settings, parts_of, piece, put, put_parts, sign
 from tests.gateways import ANN, BOB, Reached, create, refused, running, send, settings
 from tests.intakes import ANN as TENANT
 from tests.intakes import LIMITS, site, some_bytes
 
 FILE = some_bytes(2 * PART + 1000)
 CRC32C = checksum(FILE)
-
-
-@pytest.fixture(scope="module")
-def r2() -> Iterator[Bucket]:
-    with bucket() as made:
-        yield made
 
 
 @pytest.fixture

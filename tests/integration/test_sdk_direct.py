@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from mediafleet_core.ports import ObjectStore
 from mediafleet_core.storage import open_store
 from mediafleet_devserver.r2.faults import Fault, FaultKind
 from mediafleet_devserver.r2.operations import Operation
-from tests.directs import PART, Bucket, bucket, direct_settings
+from tests.directs import PART, Bucket, direct_settings
 from tests.gateways import ANN, Reached, running, settings
 from tests.intakes import some_bytes
 
@@ -25,12 +25,6 @@ TOKEN = dict(ANN)["authorization"].removeprefix("Bearer ")
 PARTS = 6
 FILE = some_bytes((PARTS - 1) * PART + 1000)
 SENDING = frozenset({Operation.UPLOAD_PART})
-
-
-@pytest.fixture(scope="module")
-def r2() -> Iterator[Bucket]:
-    with bucket() as made:
-        yield made
 
 
 @pytest.fixture

@@ -41,6 +41,12 @@ def test_all_are_there_and_as_the_code_says() -> None:
     assert len(UIDS) == 8
 
 
+def test_a_uid_is_one_for_grafana_and_names_the_file() -> None:
+    for name, board in LOADED.items():
+        assert board["uid"] == f"mediafleet-{name}"
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", board["uid"])  # longer ones, or others, Grafana refuses
+
+
 @pytest.mark.parametrize("name", LOADED)
 def test_a_board_has_what_an_operator_needs(name: str) -> None:
     board = LOADED[name]
@@ -76,6 +82,16 @@ def test_variables_are_those_of_every_board(name: str) -> None:
     variables = {each["name"]: each for each in LOADED[name]["templating"]["list"]}
     assert list(variables) == ["datasource", "cluster", "namespace", "job", "queue", "docs"]
     assert variables["cluster"]["allValue"] == ".*"
+    for each in variables.values():
+        if each["type"] == "query":
+            assert each["datasource"]["uid"] == "${datasource}"
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_a_board_uses_only_variables_that_it_has(name: str) -> None:
+    of_grafana = {"__all", "__rate_interval", "__url_time_range"}
+    used = set(re.findall(r"\$\{?([a-z_]\w*)", json.dumps(LOADED[name])))
+    assert used - of_grafana <= {each["name"] for each in LOADED[name]["templating"]["list"]}
 
 
 def test_expressions_use_defined_variables_and_the_rate_interval() -> None:
@@ -89,6 +105,9 @@ def test_expressions_use_defined_variables_and_the_rate_interval() -> None:
 
 def test_links_lead_somewhere() -> None:
     for board in LOADED.values():
+        for link in board["links"]:
+            assert link["type"] == "dashboards"
+            assert all(set(link["tags"]) <= set(other["tags"]) for other in LOADED.values())
         for panel in panels(board):
             for link in panel.get("links", []):
                 place = link["url"]
