@@ -22,6 +22,7 @@ from mediafleet_devserver.redis_server import free_port, redis_command
 from mediafleet_gateway.auth import Scope
 from mediafleet_gateway.tokens import issue
 from tests.forgetting import log_of
+from tests.guarding import guarded
 from tests.intakes import other_database
 from tests.processes import alive, descendants
 from tests.waiting import wait_until
@@ -108,7 +109,7 @@ class Fleet:
         if self._redis is None or self._redis.poll() is not None:
             command = redis_command(self.folder / "redis", self._port)
             with (self.folder / "redis.log").open("ab") as log:  # a fork by Python would not get on with gRPC's threads
-                self._redis = subprocess.Popen(command, stdout=log, stderr=log)
+                self._redis = guarded(subprocess.Popen(command, stdout=log, stderr=log))
             wait_until(lambda: _listens(f"127.0.0.1:{self._port}"), message="Redis")
 
     def kill(self, member: Member) -> None:
@@ -201,7 +202,8 @@ class Fleet:
             **self.settings,
         }
         with (self.folder / f"{role}-{address}.log").open("ab") as log:
-            return Member(role, subprocess.Popen(self._command(role), env=told, stdout=log, stderr=log), address)
+            process = guarded(subprocess.Popen(self._command(role), env=told, stdout=log, stderr=log))
+        return Member(role, process, address)
 
 
 def _listens(address: str) -> bool:

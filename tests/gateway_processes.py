@@ -14,6 +14,7 @@ import grpc
 
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 from mediafleet_devserver.redis_server import free_port
+from tests.guarding import guarded
 from tests.intakes import other_database
 
 
@@ -40,7 +41,8 @@ def gateway_process(redis_url: str, storage: Mapping[str, str], log: Path) -> It
         **storage,
     }
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", "mediafleet_gateway"], env=told, stdout=output, stderr=output)
+        command = [sys.executable, "-m", "mediafleet_gateway"]
+        process = guarded(subprocess.Popen(command, env=told, stdout=output, stderr=output))
     try:
         with grpc.insecure_channel(address) as channel:
             grpc.channel_ready_future(channel).result(60)

@@ -11,6 +11,7 @@ from typing import Any
 
 from deploy.grafana.drawing.prometheus import Prometheus
 from mediafleet_devserver.redis_server import free_port
+from tests.guarding import guarded
 from tests.promtool import binaries
 from tests.waiting import wait_until
 
@@ -51,7 +52,7 @@ def prometheus(
     ]
     targets = sum(len(static["targets"]) for job in scrape_configs for static in job["static_configs"])
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = guarded(subprocess.Popen(command, stdout=log, stderr=log))
     client = Prometheus(f"http://{address}")
 
     def up() -> bool:

@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 from mediafleet_devserver.r2.endpoint import FAULTS
 from mediafleet_devserver.r2.faults import Fault
 from mediafleet_devserver.redis_server import free_port
+from tests.guarding import guarded
 from tests.processes import descendants
 from tests.waiting import wait_until
 
@@ -110,7 +111,7 @@ def launch(
     """Starts the command and does not wait."""
     gateways = int(flags[flags.index("--gateways") + 1]) if "--gateways" in flags else 1
     port = () if "--gateway-port" in flags else ("--gateway-port", str(free_port(gateways)))
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [str(MEDIAFLEET), "dev", "--data-dir", str(data_dir), *port, *flags],
         env={"PATH": os.defpath, **(environment or {})},
         stdin=subprocess.DEVNULL,
@@ -118,3 +119,4 @@ def launch(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+    return guarded(process)

@@ -24,6 +24,7 @@ from mediafleet_core.uploads import State
 from mediafleet_devserver.redis_server import free_port, redis_server
 from mediafleet_workers.bootstrap import Settings
 from tests.books import uploads_of
+from tests.guarding import guarded
 from tests.pages import Samples, key, page
 from tests.processes import children
 from tests.waiting import eventually, wait_until
@@ -122,7 +123,7 @@ def housekeeper(configured: Settings, port: int) -> Iterator[subprocess.Popen[by
         "MEDIAFLEET_HOUSEKEEPING_LEASE": "1s",
         "MEDIAFLEET_FIGURES_INTERVAL": "100ms",
     }
-    process = subprocess.Popen([sys.executable, "-m", "mediafleet_workers"], env=told)
+    process = guarded(subprocess.Popen([sys.executable, "-m", "mediafleet_workers"], env=told))
     try:
         yield process
     finally:

@@ -18,6 +18,7 @@ import pytest
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 from mediafleet_devserver.redis_server import free_port
+from tests.guarding import guarded
 from tests.processes import alive, children
 from tests.waiting import wait_until
 
@@ -41,7 +42,7 @@ class Fleet:
     def start(self, log: Path) -> subprocess.Popen[bytes]:
         with log.open("wb") as out:
             command = [sys.executable, "-m", "mediafleet_gateway", "--processes", "2"]
-            return subprocess.Popen(command, env=self.environment, stdout=out, stderr=out)
+            return guarded(subprocess.Popen(command, env=self.environment, stdout=out, stderr=out))
 
     def started(self) -> list[str]:
         """The metrics address of every gateway that ever started."""

@@ -21,6 +21,7 @@ from mediafleet_core.failures import MAX_LOST_LEASES, FailureCode
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.uploads import State
 from mediafleet_devserver.redis_server import free_port, redis_server
+from tests.guarding import guarded
 from tests.processes import alive, children, descendants
 from tests.waiting import eventually
 from tests.workers import Shop, open_shop, settings, working
@@ -52,7 +53,8 @@ def environment(shop: Shop) -> dict[str, str]:
 @contextmanager
 def process(shop: Shop, **changed: str) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m mediafleet_workers`; gone at the end."""
-    started = subprocess.Popen([sys.executable, "-m", "mediafleet_workers"], env={**environment(shop), **changed})
+    told = {**environment(shop), **changed}
+    started = guarded(subprocess.Popen([sys.executable, "-m", "mediafleet_workers"], env=told))
     try:
         yield started
     finally:
