@@ -18,7 +18,7 @@ from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.intake.crc32c import checksum
 from mediafleet_core.storage import Backend, StorageSettings
 from mediafleet_devserver.r2 import R2Endpoint, R2Settings, serving
-from mediafleet_devserver.r2.contents import backend
+from mediafleet_devserver.r2.contents import STATE, backend
 from mediafleet_devserver.r2.faults import Fault
 from mediafleet_devserver.r2.operations import Operation
 from mediafleet_devserver.r2.request import S3Request
@@ -46,17 +46,19 @@ class Bucket(R2Endpoint):
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """See WSGI."""
         request = S3Request.read(environ)
-        self.asked[str(request.operation)] += 1
-        if request.operation is Operation.UPLOAD_PART:
-            self.parts.append(int(request.parameters["partNumber"]))
+        with STATE:  # requests come in threads
+            self.asked[str(request.operation)] += 1
+            if request.operation is Operation.UPLOAD_PART:
+                self.parts.append(int(request.parameters["partNumber"]))
         return super().__call__(environ, start_response)
 
     def clear(self) -> None:
         """No object and no multipart any more, and nothing was asked."""
-        self.asked.clear()
-        held = backend().buckets[self.name]
-        held.keys.clear()
-        held.multiparts.clear()
+        with STATE:
+            self.asked.clear()
+            held = backend().buckets[self.name]
+            held.keys.clear()
+            held.multiparts.clear()
 
     def plan(self, *faults: Fault) -> None:
         """From now on these troubles and no others."""

@@ -164,7 +164,7 @@ async def test_who_waits_for_a_long_copy_hears_how_far_it_is(
     found = await on_r2.only("film.bin", FILM)
     monkeypatch.setattr(importing, "PATIENCE", 0.05)
     monkeypatch.setattr(copying, "_BEAT", 0.02)
-    r2.plan(Fault(kind=FaultKind.STALL, seconds=0.15, operations=frozenset({Operation.UPLOAD_PART_COPY})))
+    r2.plan(Fault(kind=FaultKind.STALL, seconds=0.5, operations=frozenset({Operation.UPLOAD_PART_COPY})))
     told: list[int] = []
     done = await on_r2.client.imports.take(found, progress=lambda upload: told.append(upload.committed_size))
     assert done.state == UploadState.UPLOAD_STATE_QUEUED
@@ -198,8 +198,15 @@ async def test_a_copy_whose_gateway_is_gone_is_taken_over(
     monkeypatch.setattr(copying, "_BEAT", 60.0)  # it gives no sign of life
     monkeypatch.setattr(copying, "HOLD", copying.HOLD / 30)
     copies = frozenset({Operation.UPLOAD_PART_COPY})
+    stalled = r2.faults.struck[FaultKind.STALL]
     r2.plan(Fault(kind=FaultKind.STALL, seconds=3, times=1, operations=copies))
     begun = await take(on_r2, found, request_id="r")
+
+    async def copying_it() -> bool:
+        return r2.faults.struck[FaultKind.STALL] > stalled
+
+    await eventually(copying_it)
+    monkeypatch.setattr(copying, "_BEAT", 0.02)  # who takes it over lives
     async with place(redis_url, tmp_path, r2, storage_copy_bytes=PART) as other:
 
         async def taken_over() -> pb.Upload | None:
