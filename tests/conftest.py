@@ -1,13 +1,18 @@
-"""What every test may ask for: a real Redis of its own."""
+"""What every test may ask for: a real Redis of its own, and an hour that does not end."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis.asyncio import Redis
 
 from mediafleet_devserver.redis_server import redis_server
+
+_HOUR = 3600
+_LONGEST = 20
+"""Seconds that a test which counts by the hour may last."""
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +28,10 @@ async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url, protocol=2) as client:
         await client.flushall()
         yield client
+
+
+@pytest.fixture
+def same_hour() -> None:
+    """No hour, and so no day or month, ends while a test lasts: what is counted by them is in one row."""
+    if (left := _HOUR - time.time() % _HOUR) < _LONGEST:
+        time.sleep(left)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 from redis.asyncio import Redis
 
 from mediafleet_core.identity import TenantId, UploadId, new_upload_id
@@ -13,6 +14,8 @@ from mediafleet_core.ports import ListedUpload
 from mediafleet_core.uploads import Upload
 from mediafleet_core.usage import Granularity, Operations, Stored
 from tests.ledgers import ANN, BOB, SPEC, claimed, created, outcome, queued
+
+pytestmark = pytest.mark.usefixtures("same_hour")
 
 NOBODY = TenantId("")
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -29,6 +29,8 @@ from tests.intakes import local_store
 from tests.ledgers import ANN, BOB, SPEC, created, finished, ledger_at
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.usefixtures("same_hour")
+
 NOW = timedelta(0)
 
 

@@ -29,6 +29,8 @@ from tests.ledgers import ANN as TENANT
 from tests.ledgers import LEASE, ledger_at
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.usefixtures("same_hour")
+
 STAFF = bearer("staff")
 BUCKET = pb.GetUsageRequest(scope=pb.USAGE_SCOPE_BUCKET)
 REFRESHED = pb.GetUsageRequest(scope=pb.USAGE_SCOPE_BUCKET, refresh=True)
