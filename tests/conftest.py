@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from redis.asyncio import Redis
 
+from mediafleet_core import lifecycle
 from mediafleet_devserver.redis_server import redis_server
 
 _HOUR = 3600
@@ -28,6 +29,12 @@ async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url, protocol=2) as client:
         await client.flushall()
         yield client
+
+
+@pytest.fixture(autouse=True)
+def patient_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine shall not pass for a slow storage, whose sweeps go on behind the answer."""
+    monkeypatch.setattr(lifecycle, "SWEEP_PATIENCE", 60.0)
 
 
 @pytest.fixture

@@ -127,12 +127,12 @@ class Fleet:
         assert member.process.wait(60) == 0, f"{member.role} {member.address} did not end well"
         place = self.members.index(member)
         self.members[place] = self._start(member.role, member.address)
-        wait_until(lambda: _listens(member.address), 60, f"a new {member.role}")
+        wait_until(lambda: _listens(member.address), 120, f"a new {member.role}")
 
     def join(self, role: str, address: str) -> None:
         """One more, once it listens."""
         self.members.append(self._start(role, address))
-        wait_until(lambda: _listens(address), 60, f"a new {role}")
+        wait_until(lambda: _listens(address), 120, f"a new {role}")
 
     def leave(self, member: Member) -> float:
         """SIGTERM, and nobody takes its place; the seconds that it took to end."""
@@ -151,7 +151,7 @@ class Fleet:
 
     def wait(self) -> None:
         """Until all of them listen."""
-        wait_until(lambda: all(_listens(member.address) for member in self.members), 60, "the fleet to be ready")
+        wait_until(lambda: all(_listens(member.address) for member in self.members), 120, "the fleet to be ready")
 
     def wake(self) -> None:
         """Whoever is paused goes on."""

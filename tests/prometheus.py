@@ -63,7 +63,7 @@ def prometheus(
             return False
 
     try:
-        wait_until(up, 60, "every target to be up")
+        wait_until(up, 120, "every target to be up")
         yield client
     finally:
         process.terminate()
