@@ -92,6 +92,14 @@ async def test_a_job_past_its_time_is_ended(tmp_path: Path, deed: str) -> None:
         await sandbox.close()
 
 
+async def test_the_start_takes_its_time_however_short_that_of_a_job_is(tmp_path: Path) -> None:
+    sandbox = new_sandbox(job_time=timedelta(milliseconds=1))
+    try:
+        await sandbox.start(tmp_path, strict=True)
+    finally:
+        await sandbox.close()
+
+
 async def test_a_job_past_its_cpu_time_is_ended(tmp_path: Path) -> None:
     sandbox = new_sandbox(job_cpu=timedelta(seconds=1))
     try:

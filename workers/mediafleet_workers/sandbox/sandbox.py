@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,8 @@ from mediafleet_workers.sandbox.settings import SandboxSettings
 _log = structlog.get_logger(__name__)
 
 _PROBE = "mediafleet_workers.sandbox.probe:escape"
+_START_TIME = timedelta(minutes=1)
+"""For the first child of a zygote, which loads every decoder before; no job's time is too short for that."""
 _NEAR_BUDGET = 0.9
 _CRASHES = (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)
 
@@ -57,7 +60,7 @@ class Sandbox:
         Raises SandboxUnavailable if nothing runs, or if something is lacking and `strict`; else that is only logged.
         """
         try:
-            spoken, _ = await self._converse(folder, _PROBE, b"", lambda _: None, lambda _: None)
+            spoken, _ = await self._converse(folder, _PROBE, b"", lambda _: None, lambda _: None, _START_TIME)
         except (ZygoteLost, ProcessingError) as error:
             raise SandboxUnavailable(f"the sandbox does not start: {error}") from error
         if spoken.result is None:
@@ -80,7 +83,7 @@ class Sandbox:
         the job says, Killed, or SandboxLost. When cancelled, the child is dead before this returns.
         """
         try:
-            spoken, ended = await self._converse(folder, self._entry, job, report, tell_end)
+            spoken, ended = await self._converse(folder, self._entry, job, report, tell_end, self._settings.job_time)
         except ZygoteLost as error:
             raise SandboxLost(str(error)) from error
         return self._judge(spoken, ended)
@@ -102,6 +105,7 @@ class Sandbox:
         job: bytes,
         report: Callable[[bytes], None],
         tell_end: Callable[[Ended], None],
+        patience: timedelta,
     ) -> tuple[Spoken, Ended]:
         if self._link is None or not self._link.alive:
             await self.close()
@@ -109,11 +113,11 @@ class Sandbox:
         link = self._link
         child = link.fork(folder, entry, job)
         try:
-            async with asyncio.timeout(self._settings.job_time.total_seconds()):
+            async with asyncio.timeout(patience.total_seconds()):
                 spoken = await listen(child.pipe, report)
                 await asyncio.shield(child.ended)
         except TimeoutError:
-            code, why = FailureCode.TIMED_OUT, f"ran for {self._settings.job_time}"
+            code, why = FailureCode.TIMED_OUT, f"ran for {patience}"
         except SpokeWrongly as error:
             code, why = FailureCode.WORKER_CRASHED, str(error)
         else:
