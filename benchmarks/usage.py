@@ -1,4 +1,4 @@
-"""GetUsage with many records, and a comparison with a bucket of as many objects.
+"""GetUsage with many records, and a reconciliation with a bucket of as many objects.
 
 The records are real; the bucket is an endpoint that lists their originals, each page of 1,000 after a pause. A gateway,
 a worker and Redis are processes of their own.
@@ -75,7 +75,7 @@ async def timed(calls: int, at_once: int, call: Callable[[], Awaitable[object]])
 
 
 async def refreshed(client: AsyncClient, seen: list[tuple[float, int]]) -> Usage:
-    """The figures after a comparison; `seen` gets how many objects were listed after how many seconds."""
+    """The figures after a reconciliation; `seen` gets how many objects were listed after how many seconds."""
     begun = time.perf_counter()
     before = (await client.usage(whole_bucket=True)).reconcile_time
     asked = asyncio.create_task(client.usage(whole_bucket=True, refresh=True))
@@ -91,7 +91,7 @@ async def refreshed(client: AsyncClient, seen: list[tuple[float, int]]) -> Usage
 
 
 async def measure(started: Bench, folder: Path, records: int, pause: float, calls: int) -> dict[str, object]:
-    """Fill, serve, ask, compare."""
+    """Fill, serve, ask, reconcile."""
     ledger = await connect(LedgerSettings(ledger_url=started.redis.address))
     keys = folder / "keys"
     keys.write_text("\n".join(await fill(ledger, records)))
@@ -119,10 +119,10 @@ async def measure(started: Bench, folder: Path, records: int, pause: float, call
                 found[f"{name}, {at_once} at a time"] = {what: round(value, 2) for what, value in each.items()}
         _keep_house(started, bucket, folder)
 
-        async def compared() -> bool:
+        async def reconciled() -> bool:
             return (await client.usage(whole_bucket=True)).HasField("reconcile_time")
 
-        await eventually(compared, 120, "the first comparison of a new fleet")
+        await eventually(reconciled, 120, "the first reconciliation of a new fleet")
         seen: list[tuple[float, int]] = []
         figures = await refreshed(client, seen)
     pages = json.loads(await asyncio.to_thread(_read, f"http://{bucket.address}/_seen"))
@@ -131,7 +131,7 @@ async def measure(started: Bench, folder: Path, records: int, pause: float, call
     return found | {
         "refresh_s": round(seen[-1][0], 2),
         "listings_at_once": pages["most"],
-        "pages_of_two_comparisons": pages["pages"],
+        "pages_of_two_reconciliations": pages["pages"],
         "drift": [figures.drift.bytes, figures.drift.objects],
         "progress": progress,
     }

@@ -14,7 +14,7 @@ from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import Figures, ServerFigures
 from mediafleet_core.telemetry.metrics import BUILD_INFO
 from mediafleet_core.uploads import State
-from mediafleet_core.usage import Reconciliation, Stored
+from mediafleet_core.usage import ReconciliationStatus, Stored
 from mediafleet_workers.housekeeping.exporter import Exporter
 
 
@@ -33,7 +33,7 @@ def main() -> None:
             batches=dict.fromkeys(BatchState, 0),
             originals=dict.fromkeys(MediaKind, Stored()),
             renditions=dict.fromkeys(MediaKind, Stored()),
-            reconciliation=Reconciliation(None, None),
+            reconciliation=ReconciliationStatus(None, None),
             server=ServerFigures(0, 0, 0, True, 0, 0, 0, {0: 0}, True, True, True, True),
         )
     )

@@ -1,4 +1,4 @@
-"""Comparing the counters of usage with the bucket, while both go on changing.
+"""Reconciling the counters of usage with the bucket, while both go on changing.
 
 A listing takes its time, and sees each upload at another moment. So the ledger notes, while it runs, which uploads'
 usage moves. Those count on neither side; the rest must be in the bucket as it was counted when the listing began:
@@ -24,7 +24,7 @@ import structlog
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.object_keys import UploadKeys, counted_for
 from mediafleet_core.ports import ListedUpload, ObjectStore, UsageLedger
-from mediafleet_core.usage import Comparison, Stored
+from mediafleet_core.usage import Reconciliation, Stored
 
 LEASE = timedelta(minutes=5)
 """Longer than one call of the storage takes, with all its repeats."""
@@ -57,22 +57,22 @@ async def reconcile(
     every: timedelta,
     again: timedelta,
     requests: int,
-) -> Comparison | None:
-    """Compare, if it is due, with so many listings at a time; None if it is not, or if another run took over.
+) -> Reconciliation | None:
+    """Reconcile, if it is due, with so many listings at a time; None if it is not, or if another run took over.
 
     How far it is can be read from the ledger. Raises what storage and ledger raise.
     """
     run = uuid.uuid4().hex
-    counted = await ledger.begin_comparison(run, lease=LEASE, every=every, again=again)
+    counted = await ledger.begin_reconciliation(run, lease=LEASE, every=every, again=again)
     if counted is None:
         return None
     try:
-        return await _Run(store, ledger, run, requests).compare(counted)
+        return await _Run(store, ledger, run, requests).reconcile(counted)
     except _OverError:
-        _log.warning("comparison_over")
+        _log.warning("reconciliation_over")
         return None
     except BaseException:
-        await ledger.give_up_comparison(run)
+        await ledger.give_up_reconciliation(run)
         raise
 
 
@@ -84,7 +84,7 @@ class _Run:
         """Ids of uploads that had not moved when they were compared, 16 bytes each: there may be millions."""
         self._differing: dict[ListedUpload, Stored] = {}
 
-    async def compare(self, counted: Stored) -> Comparison | None:
+    async def reconcile(self, counted: Stored) -> Reconciliation | None:
         cuts = await self._ledger.cuts(self._requests * RANGES_EACH)
         bounds = ["", *(UploadKeys(*cut).prefix for cut in cuts), ""]
         await self._at_once([_Range(*each) for each in pairwise(bounds)], self._list)
@@ -93,7 +93,7 @@ class _Run:
             del moved[upload_id]  # it moved later, and was listed as it was counted
         differing = sum(self._differing.values(), Stored()) - await self._lasting()
         drift = self._listed - self._moved - differing - (counted - sum(moved.values(), Stored()))
-        return await self._ledger.end_comparison(self._name, listed=self._listed, other=self._other, drift=drift)
+        return await self._ledger.end_reconciliation(self._name, listed=self._listed, other=self._other, drift=drift)
 
     async def _list(self, keys: _Range) -> None:
         uploads: list[ListedUpload] = []

@@ -52,8 +52,8 @@ class Operations(NamedTuple):
     class_b: int = 0
 
 
-class Comparison(NamedTuple):
-    """The latest comparison of the counters with the bucket, which went on from `began` until `time`.
+class Reconciliation(NamedTuple):
+    """The latest reconciliation of the counters with the bucket, which went on from `began` until `time`.
 
     `listed` are originals and renditions, `other` are manifests, tails and archives, which no counter counts. `drift`
     is by how much the bucket had more than the counters; what was just coming or going is in neither. `counted` is what
@@ -68,19 +68,19 @@ class Comparison(NamedTuple):
     counted: Stored
 
 
-class ComparisonProgress(NamedTuple):
-    """A comparison that is under way: objects listed so far, of about so many."""
+class ReconciliationProgress(NamedTuple):
+    """A reconciliation that is under way: objects listed so far, of about so many."""
 
     began: datetime
     listed: int
     expected: int
 
 
-class Reconciliation(NamedTuple):
+class ReconciliationStatus(NamedTuple):
     """What is known of the bucket beside the counters; None for what there has not been yet, or is not now."""
 
-    latest: Comparison | None
-    progress: ComparisonProgress | None
+    latest: Reconciliation | None
+    progress: ReconciliationProgress | None
 
 
 class Granularity(StrEnum):

@@ -1,4 +1,4 @@
-"""What the ledger counts: usage, operations, the past; how a comparison with the bucket begins, goes on and ends."""
+"""What the ledger counts: usage, operations, the past; how a reconciliation begins, goes on and ends."""
 
 from __future__ import annotations
 
@@ -105,24 +105,24 @@ async def test_old_samples_go_but_for_the_one_that_still_holds(ledger: RedisLedg
     assert left == [*old[1:], int(hour.timestamp() * 1000)]
 
 
-async def test_a_comparison_begins_when_it_is_due_or_wanted(ledger: RedisLedger) -> None:
+async def test_a_reconciliation_begins_when_it_is_due_or_wanted(ledger: RedisLedger) -> None:
     never = {"lease": MINUTE, "every": HOUR, "again": HOUR}
     await queued(ledger)
-    assert await ledger.begin_comparison("first", **never) == Stored(1000, 1)
-    assert await ledger.begin_comparison("second", **DUE) is None
+    assert await ledger.begin_reconciliation("first", **never) == Stored(1000, 1)
+    assert await ledger.begin_reconciliation("second", **DUE) is None
     assert (await ledger.reconciliation()).progress is not None
-    assert await ledger.end_comparison("first", listed=Stored(7, 2), other=Stored(), drift=Stored(-3, 1))
+    assert await ledger.end_reconciliation("first", listed=Stored(7, 2), other=Stored(), drift=Stored(-3, 1))
     latest = (await ledger.reconciliation()).latest
     assert latest is not None
     assert (latest.listed, latest.drift, latest.counted) == (Stored(7, 2), Stored(-3, 1), Stored(1000, 1))
-    assert await ledger.begin_comparison("third", **never) is None
-    asked = await ledger.want_comparison()
+    assert await ledger.begin_reconciliation("third", **never) is None
+    asked = await ledger.want_reconciliation()
     assert asked >= latest.time
-    assert await ledger.begin_comparison("third", **never) is not None
-    await ledger.give_up_comparison("third")
-    await ledger.want_comparison(patient=True)
-    assert await ledger.begin_comparison("fourth", **never) is None, "it was just tried, in vain"
-    assert await ledger.begin_comparison("fourth", **never | {"again": timedelta(0)}) is not None
+    assert await ledger.begin_reconciliation("third", **never) is not None
+    await ledger.give_up_reconciliation("third")
+    await ledger.want_reconciliation(patient=True)
+    assert await ledger.begin_reconciliation("fourth", **never) is None, "it was just tried, in vain"
+    assert await ledger.begin_reconciliation("fourth", **never | {"again": timedelta(0)}) is not None
     assert (await ledger.reconciliation()).latest == latest
 
 
@@ -134,7 +134,7 @@ async def test_uploads_are_compared_with_what_is_counted_of_them(ledger: RedisLe
     right, more, lost, receiving = [await queued(ledger) for _ in range(3)] + [await created(ledger)]
     deleted = await ledger.delete((await queued(ledger)).upload_id, ANN)
     stranger = ListedUpload(ANN, new_upload_id(), Stored(5, 1))
-    await ledger.begin_comparison("run", **DUE)
+    await ledger.begin_reconciliation("run", **DUE)
     every = [listed(right, 1000), listed(more, 1010, 2), listed(lost, 999), listed(receiving, 1000), stranger]
     every.append(listed(deleted, 1000))
     found = await ledger.compare("run", every, lease=MINUTE, listed=40)
@@ -155,7 +155,7 @@ async def test_uploads_are_compared_with_what_is_counted_of_them(ledger: RedisLe
 
 async def test_what_moves_meanwhile_is_noted_as_it_was(ledger: RedisLedger) -> None:
     waiting, leaving = await queued(ledger), await queued(ledger)
-    await ledger.begin_comparison("run", **DUE)
+    await ledger.begin_reconciliation("run", **DUE)
     coming = await queued(ledger)
     claim = await claimed(ledger)
     await ledger.commit(claim.upload.upload_id, claim.fence, outcome())
@@ -164,18 +164,18 @@ async def test_what_moves_meanwhile_is_noted_as_it_was(ledger: RedisLedger) -> N
     assert await ledger.moved() == noted
     found = await ledger.compare("run", [listed(leaving, 1000)], lease=MINUTE, listed=1)
     assert found == (frozenset({leaving.upload_id}), {})
-    await ledger.end_comparison("run", listed=Stored(), other=Stored(), drift=Stored())
+    await ledger.end_reconciliation("run", listed=Stored(), other=Stored(), drift=Stored())
     await ledger.delete(coming.upload_id, ANN)
     assert await ledger.moved() == {}
 
 
 async def test_a_run_that_is_over_compares_nothing(ledger: RedisLedger, redis_client: Redis) -> None:
-    await ledger.begin_comparison("first", **DUE)
-    await redis_client.delete("mf:comparing")  # as when its lease ends
-    assert await ledger.begin_comparison("second", **DUE) is not None
+    await ledger.begin_reconciliation("first", **DUE)
+    await redis_client.delete("mf:reconciling")  # as when its lease ends
+    assert await ledger.begin_reconciliation("second", **DUE) is not None
     assert await ledger.compare("first", [], lease=MINUTE, listed=1) is None
-    assert await ledger.end_comparison("first", listed=Stored(), other=Stored(), drift=Stored()) is None
-    await ledger.give_up_comparison("first")
+    assert await ledger.end_reconciliation("first", listed=Stored(), other=Stored(), drift=Stored()) is None
+    await ledger.give_up_reconciliation("first")
     assert await ledger.compare("second", [], lease=MINUTE, listed=1) is not None
 
 

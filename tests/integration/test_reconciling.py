@@ -1,4 +1,4 @@
-"""Comparing the bucket with the counters: what is found, where, how fast, and what is left alone."""
+"""Reconciling the bucket with the counters: what is found, where, how fast, and what is left alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mediafleet_core.storage import open_store
 from mediafleet_core.storage.links import LinkSigner
 from mediafleet_core.storage.local import LocalStore
 from mediafleet_core.uploads import Upload
-from mediafleet_core.usage import Comparison, Operations, Stored
+from mediafleet_core.usage import Operations, Reconciliation, Stored
 from tests.buckets import bucket
 from tests.intakes import local_store
 from tests.ledgers import ANN, BOB, SPEC, created, finished, ledger_at
@@ -60,7 +60,7 @@ async def kept(ledger: RedisLedger, store: ObjectStore, tenant: TenantId = ANN) 
     return await finished(ledger, upload, session.fence)
 
 
-async def compared(ledger: RedisLedger, store: ObjectStore, requests: int = 4) -> Comparison:
+async def reconciled(ledger: RedisLedger, store: ObjectStore, requests: int = 4) -> Reconciliation:
     found = await reconcile(store, ledger, every=NOW, again=NOW, requests=requests)
     assert found is not None
     return found
@@ -68,14 +68,14 @@ async def compared(ledger: RedisLedger, store: ObjectStore, requests: int = 4) -
 
 async def test_drift_is_what_was_lost_and_what_nobody_knows_of(ledger: RedisLedger, store: LocalStore) -> None:
     uploads = [await kept(ledger, store, tenant) for tenant in (ANN, ANN, ANN, BOB)]
-    assert (await compared(ledger, store)).drift == Stored()
+    assert (await reconciled(ledger, store)).drift == Stored()
     await store.delete([uploads[0].original_key])
-    assert (await compared(ledger, store)).drift == Stored(-1000, -1)
+    assert (await reconciled(ledger, store)).drift == Stored(-1000, -1)
     await put(store, UploadKeys(ANN, uploads[1].upload_id).rendition(7, "stray", ".jpg"), 30)
     await put(store, uploads[3].original_key, 999)
-    assert (await compared(ledger, store)).drift == Stored(-971, 0)
+    assert (await reconciled(ledger, store)).drift == Stored(-971, 0)
     await put(store, "uploads/nobody/01a1fb23-d97a-7377-a304-1636ac2264ff/o/1", 5)
-    assert (await compared(ledger, store)).drift == Stored(-966, 1)
+    assert (await reconciled(ledger, store)).drift == Stored(-966, 1)
 
 
 async def test_what_usage_does_not_count_is_told_apart(ledger: RedisLedger, store: LocalStore) -> None:
@@ -83,7 +83,7 @@ async def test_what_usage_does_not_count_is_told_apart(ledger: RedisLedger, stor
     keys = UploadKeys(ANN, upload.upload_id)
     for key in (keys.manifest, keys.tail(3), "archive/ann/uploads/2026-01-01/x.jsonl", "zebra"):
         await put(store, key, 10)
-    found = await compared(ledger, store)
+    found = await reconciled(ledger, store)
     assert (found.listed, found.other, found.drift) == (Stored(1000, 1), Stored(40, 4), Stored())
 
 
@@ -109,7 +109,7 @@ async def test_ranges_of_keys_are_listed_at_once(ledger: RedisLedger, tmp_path: 
     store = SlowStore(tmp_path, LinkSigner("http://127.0.0.1:1", "0123456789abcdef"))
     for number in range(20):
         await kept(ledger, store, ANN if number % 4 else BOB)
-    found = await compared(ledger, store, requests=5)
+    found = await reconciled(ledger, store, requests=5)
     assert (found.listed, found.drift) == (Stored(20_000, 20), Stored())
     assert store.most == 5
     assert store.under_way == 0
@@ -120,10 +120,10 @@ async def test_a_storage_that_fails_ends_it_without_a_result(ledger: RedisLedger
     with bucket("reconciling-fails") as behind:
         store = open_store(behind.settings)
         await kept(ledger, store)
-        first = await compared(ledger, store)
+        first = await reconciled(ledger, store)
         broken = open_store(behind.settings.model_copy(update={"r2_bucket_name": "elsewhere"}))
         with pytest.raises(MediafleetError):
-            await compared(ledger, broken)
+            await reconciled(ledger, broken)
         await store.close()
         await broken.close()
     assert (first.listed, first.drift) == (Stored(1000, 1), Stored())

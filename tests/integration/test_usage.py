@@ -1,4 +1,4 @@
-"""Usage as callers and administrators ask for it: now and in the past, with quotas, and compared with the bucket."""
+"""Usage as callers and administrators ask for it: now and in the past, with quotas, and reconciled with the bucket."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REFRESHED = pb.GetUsageRequest(scope=pb.USAGE_SCOPE_BUCKET, refresh=True)
 
 @asynccontextmanager
 async def housekeeping(redis_url: str, folder: Path) -> AsyncIterator[None]:
-    """A housekeeper that compares only when it is asked to, after the first time."""
+    """A housekeeper that reconciles only when it is asked to, after the first time."""
     tick = HousekeepingSettings(
         housekeeping_interval=timedelta(milliseconds=20),
         figures_interval=timedelta(milliseconds=20),
@@ -58,7 +58,7 @@ async def usage(reached: Reached, request: pb.GetUsageRequest, metadata: Metadat
 
 
 async def is_on_the_metrics_page(told: pb.Usage) -> None:
-    """The comparison that the answer tells of, sooner or later."""
+    """The reconciliation that the answer tells of, sooner or later."""
     expected = {
         "mediafleet_usage_drift_bytes": told.drift.bytes,
         "mediafleet_usage_drift_objects": told.drift.objects,
@@ -69,10 +69,10 @@ async def is_on_the_metrics_page(told: pb.Usage) -> None:
     async def shown() -> bool:
         return {name: REGISTRY.get_sample_value(name) for name in expected} == expected
 
-    await eventually(shown, message="the comparison on the metrics page")
+    await eventually(shown, message="the reconciliation on the metrics page")
 
 
-async def test_the_whole_bucket_is_compared_when_it_is_asked_for(
+async def test_the_whole_bucket_is_reconciled_when_it_is_asked_for(
     reached: Reached, redis_url: str, tmp_path: Path
 ) -> None:
     await upload(reached, b"12345", collection="trip")
@@ -81,18 +81,18 @@ async def test_the_whole_bucket_is_compared_when_it_is_asked_for(
     assert (before.bytes, before.objects, before.tenant, before.source) == (8, 2, "", pb.USAGE_SOURCE_COUNTERS)
     assert not before.HasField("reconcile_time")
     async with housekeeping(redis_url, tmp_path / "objects"):
-        compared = await usage(reached, REFRESHED)
-        assert (compared.bytes, compared.drift, compared.source) == (
+        reconciled = await usage(reached, REFRESHED)
+        assert (reconciled.bytes, reconciled.drift, reconciled.source) == (
             8,
             pb.StoredAmount(),
             pb.USAGE_SOURCE_RECONCILIATION,
         )
-        assert not compared.HasField("reconcile_progress")
-        await is_on_the_metrics_page(compared)
+        assert not reconciled.HasField("reconcile_progress")
+        await is_on_the_metrics_page(reconciled)
         original = next(path for path in (tmp_path / "objects" / "objects" / "uploads" / "bob").rglob("1"))
         original.unlink()
         again = await usage(reached, REFRESHED)
-        assert again.reconcile_time.ToDatetime() > compared.reconcile_time.ToDatetime()
+        assert again.reconcile_time.ToDatetime() > reconciled.reconcile_time.ToDatetime()
         assert again.drift == pb.StoredAmount(bytes=-3, objects=-1)
         await is_on_the_metrics_page(again)
     await upload(reached, b"1")
@@ -103,7 +103,7 @@ async def test_the_whole_bucket_is_compared_when_it_is_asked_for(
     assert not tenants.HasField("reconcile_time")
 
 
-async def test_an_old_comparison_is_renewed_behind_the_answer(
+async def test_an_old_reconciliation_is_renewed_behind_the_answer(
     redis_url: str, redis_client: Redis, tmp_path: Path
 ) -> None:
     at_once = settings(redis_url, tmp_path / "objects", usage={"usage_cache": timedelta(0)})
@@ -113,7 +113,7 @@ async def test_an_old_comparison_is_renewed_behind_the_answer(
         async def renewed() -> bool:
             return (await usage(reached, BUCKET)).reconcile_time != first.reconcile_time
 
-        assert await eventually(renewed, message="another comparison")
+        assert await eventually(renewed, message="another reconciliation")
 
 
 async def test_a_refresh_does_not_wait_for_ever(redis_url: str, redis_client: Redis, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ async def test_a_refresh_does_not_wait_for_ever(redis_url: str, redis_client: Re
     async with running(settings(redis_url, tmp_path / "objects", usage=patience)) as reached:
         assert not (await usage(reached, REFRESHED)).HasField("reconcile_time")
     async with running(settings(redis_url, tmp_path / "objects")) as reached, ledger_at(redis_url) as ledger:
-        await ledger.begin_comparison("run", lease=LEASE, every=LEASE, again=LEASE)
+        await ledger.begin_reconciliation("run", lease=LEASE, every=LEASE, again=LEASE)
         await ledger.compare("run", [], lease=LEASE, listed=7)
         answer = await reached.usage.GetUsage(REFRESHED, metadata=STAFF, timeout=1.5)
     assert answer.usage.reconcile_progress.objects_listed == 7
@@ -251,21 +251,21 @@ async def test_both_clients_tell_usage_history_and_quota(reached: Reached, redis
     await asyncio.to_thread(synchronous)
 
 
-async def test_the_command_line_compares_and_tells_the_past(
+async def test_the_command_line_reconciles_and_tells_the_past(
     reached: Reached, redis_client: Redis, redis_url: str, tmp_path: Path
 ) -> None:
     await past(redis_client, 3)
     await upload(reached, b"12345", collection="trip")
     address = str(reached.gateway.address)
     async with housekeeping(redis_url, tmp_path / "objects"):
-        compared, table, history, quota = await asyncio.gather(
+        reconciled, table, history, quota = await asyncio.gather(
             mediafleet("usage", "--bucket", "--refresh", "--json", endpoint=address, token=_token(STAFF)),
             mediafleet("usage", endpoint=address, token=_token(ANN)),
             mediafleet("usage", "history", "--by", "day", endpoint=address, token=_token(ANN)),
             mediafleet("quota", "--collection", "trip", "--json", endpoint=address, token=_token(ANN)),
         )
-    assert (compared.returncode, compared.stderr) == (0, "")
-    assert json.loads(compared.stdout)["source"] == "USAGE_SOURCE_RECONCILIATION"
+    assert (reconciled.returncode, reconciled.stderr) == (0, "")
+    assert json.loads(reconciled.stdout)["source"] == "USAGE_SOURCE_RECONCILIATION"
     assert "in trip" in table.stdout
     spark, head, *rows = history.stdout.splitlines()
     assert (len(spark), len(rows), head.split()[0]) == (4, 4, "from")

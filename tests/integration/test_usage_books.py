@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: usage is what is stored, nothing stays reserved, and comparisons say so."""
+"""Whatever happens in whatever order: usage is what is stored, nothing stays reserved, and reconciliations say so."""
 
 from __future__ import annotations
 

@@ -58,6 +58,36 @@ def states(messages: list[Message[WatchEvent]]) -> list[State]:
     return [m.event.state for m in messages if isinstance(m.event, StateChanged)]
 
 
+async def test_readers_that_lose_a_cancellation_end_nevertheless(ledger: RedisLedger) -> None:
+    """As redis-py does, now and then, where it is cancelled while it sends (Python 3.11, gh-86296)."""
+
+    class Losing:
+        lost = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ledger, name)
+
+        async def progress(self) -> AsyncIterator[ProgressMade]:
+            async for _ in self.tail():
+                yield cast(ProgressMade, None)
+
+        async def tail(self, *_: object) -> AsyncIterator[None]:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.lost += 1
+                await asyncio.Event().wait()
+            yield None
+
+    losing = Losing()
+    async with asyncio.timeout(20):
+        async with Watching(cast(RedisLedger, losing)) as watching:
+            upload = await created(ledger)
+            async with aclosing(watching.watch(upload.upload_id, ANN, min_interval=SOON)) as messages:
+                assert isinstance((await anext(messages)).event, Snapshot)
+    assert losing.lost == 2
+
+
 async def test_a_snapshot_then_every_change_then_the_end(ledger: RedisLedger, watching: Watching) -> None:
     upload = await queued(ledger)
     seen: list[Message[WatchEvent]] = []

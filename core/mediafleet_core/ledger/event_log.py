@@ -66,9 +66,12 @@ class EventSteps(LedgerBase):
     async def progress(self) -> AsyncIterator[ProgressMade]:
         """Progress of every upload as it is reported."""
         async with self._connection.guarded() as redis, redis.pubsub(ignore_subscribe_messages=True) as channel:
-            await channel.subscribe(self._connection.key("progress"))
+            # Guarded one by one, as a cancellation may get lost in each.
+            async with self._connection.guarded():
+                await channel.subscribe(self._connection.key("progress"))
             while True:
-                message = await channel.get_message(timeout=BLOCK_MS / 1000)
+                async with self._connection.guarded():
+                    message = await channel.get_message(timeout=BLOCK_MS / 1000)
                 if message is not None:
                     yield records.progress_made(message["data"])
 

@@ -11,17 +11,17 @@ from redis.exceptions import ResponseError
 from mediafleet_core.batches import BatchState
 from mediafleet_core.ledger import records
 from mediafleet_core.ledger.fleet import queue_figures
-from mediafleet_core.ledger.reconciling import ComparingSteps
+from mediafleet_core.ledger.reconciling import ReconcilingSteps
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.ports import Figures, ServerFigures
 from mediafleet_core.uploads import State
 
 
-class FiguresSteps(ComparingSteps):
+class FiguresSteps(ReconcilingSteps):
     """See `ports.FiguresLedger`."""
 
     async def figures(self) -> Figures:
-        """One script for what is counted, two commands each for the bucket's comparison and for the server."""
+        """One script for what is counted, two commands each for the bucket's reconciliation and for the server."""
         reply = await self._connection.run("figures", kinds=list(MediaKind))
         *queues, states, batch_states, counters = reply.extra
         uploads, batches, usage = map(_fields, (states, batch_states, counters))

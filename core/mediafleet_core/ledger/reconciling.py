@@ -1,4 +1,4 @@
-"""Steps of comparing the counters with the bucket."""
+"""Steps of reconciling the counters with the bucket."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from mediafleet_core.ledger import records
 from mediafleet_core.ledger.base import milliseconds
 from mediafleet_core.ledger.reading import Reading
 from mediafleet_core.ports import Compared, ListedUpload
-from mediafleet_core.usage import Comparison, ComparisonProgress, Reconciliation, Stored
+from mediafleet_core.usage import Reconciliation, ReconciliationProgress, ReconciliationStatus, Stored
 
 
-class ComparingSteps(Reading):
+class ReconcilingSteps(Reading):
     """See `ports.UsageLedger` for what each step promises."""
 
-    async def reconciliation(self) -> Reconciliation:
-        """The latest comparison, and the one under way."""
-        keys = map(self._connection.key, ("reconciliation", "comparing"))
+    async def reconciliation(self) -> ReconciliationStatus:
+        """The latest reconciliation, and the one under way."""
+        keys = map(self._connection.key, ("reconciliation", "reconciling"))
         latest, told = await asyncio.gather(*(self._connection.call("HGETALL", key) for key in keys))
         running, progress = records.pairs(told), None
         if "began" in running:  # else it ended while its progress was noted
             listed, expected = int(running["listed"]), int(running["expected"])
-            progress = ComparisonProgress(records.at(running["began"]), listed, expected)
-        return Reconciliation(_comparison(records.pairs(latest)), progress)
+            progress = ReconciliationProgress(records.at(running["began"]), listed, expected)
+        return ReconciliationStatus(_reconciliation(records.pairs(latest)), progress)
 
-    async def want_comparison(self, *, patient: bool = False) -> datetime:
-        """Have the bucket compared."""
-        return records.at((await self._connection.run("want_comparison", patient=patient)).detail)
+    async def want_reconciliation(self, *, patient: bool = False) -> datetime:
+        """Have the bucket reconciled."""
+        return records.at((await self._connection.run("want_reconciliation", patient=patient)).detail)
 
     async def cuts(self, count: int) -> Sequence[tuple[TenantId, UploadId]]:
         """Uploads that cut all of them in ranges of about equal length."""
@@ -52,12 +52,12 @@ class ComparingSteps(Reading):
             found: Sequence[Sequence[UploadId]] = await asked.execute()
         return [(tenant, ids[0]) for tenant, ids in zip(places, found, strict=True) if ids]
 
-    async def begin_comparison(
+    async def begin_reconciliation(
         self, run: str, *, lease: timedelta, every: timedelta, again: timedelta
     ) -> Stored | None:
         """Begin, if one is due."""
         spans = {name: milliseconds(span) for name, span in (("lease", lease), ("every", every), ("again", again))}
-        reply = await self._connection.run("begin_comparison", run=run, **spans)
+        reply = await self._connection.run("begin_reconciliation", run=run, **spans)
         return Stored(*map(int, reply.detail.split())) if reply.status == "OK" else None
 
     async def compare(
@@ -90,27 +90,29 @@ class ComparingSteps(Reading):
             rows: Mapping[str, str] = await redis.hgetall(self._connection.key("moved"))
         return {UploadId(upload_id): Stored(*map(int, row.split())) for upload_id, row in rows.items()}
 
-    async def end_comparison(self, run: str, *, listed: Stored, other: Stored, drift: Stored) -> Comparison | None:
+    async def end_reconciliation(
+        self, run: str, *, listed: Stored, other: Stored, drift: Stored
+    ) -> Reconciliation | None:
         """Keep the result."""
         fields: list[str] = []
         for name, amount in (("listed", listed), ("other", other), ("drift", drift)):
             fields += [f"{name}_size", str(amount.size), f"{name}_objects", str(amount.objects)]
-        reply = await self._connection.run("end_comparison", run=run, fields=fields)
-        return _comparison(records.pairs(reply.extra)) if reply.status == "OK" else None
+        reply = await self._connection.run("end_reconciliation", run=run, fields=fields)
+        return _reconciliation(records.pairs(reply.extra)) if reply.status == "OK" else None
 
-    async def give_up_comparison(self, run: str) -> None:
+    async def give_up_reconciliation(self, run: str) -> None:
         """Without a result."""
-        await self._connection.run("end_comparison", run=run)
+        await self._connection.run("end_reconciliation", run=run)
 
 
-def _comparison(fields: records.Fields) -> Comparison | None:
+def _reconciliation(fields: records.Fields) -> Reconciliation | None:
     if "time" not in fields:
         return None
 
     def amount(name: str) -> Stored:
         return Stored(int(fields[f"{name}_size"]), int(fields[f"{name}_objects"]))
 
-    return Comparison(
+    return Reconciliation(
         began=records.at(fields["began"]),
         time=records.at(fields["time"]),
         listed=amount("listed"),

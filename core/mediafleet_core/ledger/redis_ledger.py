@@ -14,7 +14,7 @@ from mediafleet_core.ledger.history import HistorySteps
 from mediafleet_core.ledger.housekeeping import HousekeepingSteps
 from mediafleet_core.ledger.intake import IntakeSteps
 from mediafleet_core.ledger.notices import NoticeSteps
-from mediafleet_core.ledger.reconciling import ComparingSteps
+from mediafleet_core.ledger.reconciling import ReconcilingSteps
 from mediafleet_core.ledger.settings import LedgerSettings
 from mediafleet_core.ledger.usage import UsageSteps
 from mediafleet_core.ledger.webhooks import WebhookSteps
@@ -30,7 +30,7 @@ class RedisLedger(
     FleetSteps,
     FiguresSteps,
     UsageSteps,
-    ComparingSteps,
+    ReconcilingSteps,
     WebhookSteps,
     NoticeSteps,
     ExplainingSteps,

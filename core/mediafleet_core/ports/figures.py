@@ -10,7 +10,7 @@ from mediafleet_core.batches import BatchState
 from mediafleet_core.fleet import QueueFigures
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.uploads import State
-from mediafleet_core.usage import Reconciliation, Stored
+from mediafleet_core.usage import ReconciliationStatus, Stored
 
 
 class ServerFigures(NamedTuple):
@@ -46,7 +46,7 @@ class Figures(NamedTuple):
     batches: Mapping[BatchState, int]
     originals: Mapping[MediaKind, Stored]
     renditions: Mapping[MediaKind, Stored]
-    reconciliation: Reconciliation
+    reconciliation: ReconciliationStatus
     server: ServerFigures
 
 

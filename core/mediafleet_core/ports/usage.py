@@ -1,4 +1,4 @@
-"""The ledger of what is stored: counters, what they were, and how they compare with the bucket."""
+"""The ledger of what is stored: counters, what they were, and their reconciliation with the bucket."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import NamedTuple, Protocol
 
 from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.usage import (
-    Comparison,
     Granularity,
     Operations,
     Reconciliation,
+    ReconciliationStatus,
     Stored,
     Usage,
     UsageHistory,
@@ -29,7 +29,7 @@ class ListedUpload(NamedTuple):
 class Compared(NamedTuple):
     """What the ledger says of uploads that were listed.
 
-    `moved` had a change of their usage since the comparison began and count on neither side; `differing` have so much
+    `moved` had a change of their usage since the run began and count on neither side; `differing` have so much
     more than is counted.
     """
 
@@ -67,22 +67,22 @@ class UsageLedger(Protocol):
         A collection has no operations of its own.
         """
 
-    async def reconciliation(self) -> Reconciliation:
-        """The latest comparison with the bucket, and the one under way."""
+    async def reconciliation(self) -> ReconciliationStatus:
+        """The latest reconciliation with the bucket, and the one under way."""
 
-    async def want_comparison(self, *, patient: bool = False) -> datetime:
-        """Have the bucket compared as soon as may be, unless that is under way; the ledger's time of asking.
+    async def want_reconciliation(self, *, patient: bool = False) -> datetime:
+        """Have the bucket reconciled as soon as may be, unless that is under way; the ledger's time of asking.
 
-        Who is `patient` leaves it at that after a comparison that failed.
+        Who is `patient` leaves it at that after a reconciliation that failed.
         """
 
     async def cuts(self, count: int) -> Sequence[tuple[TenantId, UploadId]]:
         """Fewer than `count` uploads, in order of their keys, that cut all of them in ranges of about equal length."""
 
-    async def begin_comparison(
+    async def begin_reconciliation(
         self, run: str, *, lease: timedelta, every: timedelta, again: timedelta
     ) -> Stored | None:
-        """Begin to compare, named `run`: what is counted now; None unless a comparison is due.
+        """Begin to reconcile, named `run`: what is counted now; None unless a reconciliation is due.
 
         One is due `every` so often, `again` so long after one that failed, and when one is wanted. From now on uploads
         whose usage moves are noted. A run that shows no progress for its `lease` is over.
@@ -100,8 +100,10 @@ class UsageLedger(Protocol):
     async def moved(self) -> Mapping[UploadId, Stored]:
         """What was counted, when the run began, of each upload whose usage has moved since."""
 
-    async def end_comparison(self, run: str, *, listed: Stored, other: Stored, drift: Stored) -> Comparison | None:
+    async def end_reconciliation(
+        self, run: str, *, listed: Stored, other: Stored, drift: Stored
+    ) -> Reconciliation | None:
         """Keep the result. None if the run is over."""
 
-    async def give_up_comparison(self, run: str) -> None:
+    async def give_up_reconciliation(self, run: str) -> None:
         """The run failed."""

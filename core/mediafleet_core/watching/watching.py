@@ -18,6 +18,9 @@ from mediafleet_core.watching.reader import Reader, WatchedLedger
 HEARTBEAT = timedelta(seconds=15)
 """Time between two heartbeats of a watch."""
 
+_CANCEL_AGAIN = 0.1
+"""Seconds after which a reader that goes on is cancelled once more."""
+
 
 class Watching:
     """The one reader that serves all watchers, the one timer of their heartbeats, and the two kinds of watches."""
@@ -39,8 +42,12 @@ class Watching:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop reading; watchers get nothing more."""
-        for task in self._tasks:
-            task.cancel()
+        left = set(self._tasks)
+        while left:
+            for task in left:
+                task.cancel()
+            # redis-py loses a cancellation now and then (see Connection.guarded), and then waits for what comes.
+            _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property

@@ -60,7 +60,7 @@ class _UsageSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageSour
     USAGE_SOURCE_COUNTERS: _UsageSource.ValueType  # 1
     """Counters that move with each commit."""
     USAGE_SOURCE_RECONCILIATION: _UsageSource.ValueType  # 2
-    """The same, and the latest comparison with the bucket is of these very
+    """The same, and the latest reconciliation with the bucket is of these very
     figures: nothing has changed since. `drift` tells what it found.
     """
 
@@ -72,7 +72,7 @@ USAGE_SOURCE_UNSPECIFIED: UsageSource.ValueType  # 0
 USAGE_SOURCE_COUNTERS: UsageSource.ValueType  # 1
 """Counters that move with each commit."""
 USAGE_SOURCE_RECONCILIATION: UsageSource.ValueType  # 2
-"""The same, and the latest comparison with the bucket is of these very
+"""The same, and the latest reconciliation with the bucket is of these very
 figures: nothing has changed since. `drift` tells what it found.
 """
 Global___UsageSource: _TypeAlias = UsageSource  # noqa: Y015
@@ -311,26 +311,26 @@ class Usage(_message.Message):
     @_builtins.property
     def drift(self) -> Global___StoredAmount:
         """By how much the bucket had more than the counters at the latest
-        comparison, without what was just coming or going; may be negative. Only
-        for the whole bucket; absent before the first comparison.
+        reconciliation, without what was just coming or going; may be negative.
+        Only for the whole bucket; absent before the first reconciliation.
         """
 
     @_builtins.property
     def reconcile_time(self) -> _timestamp_pb2.Timestamp:
-        """When the bucket was last compared; absent before the first time. Only for
+        """When the bucket was last reconciled; absent before the first time. Only for
         the whole bucket.
         """
 
     @_builtins.property
     def bookkeeping(self) -> Global___StoredAmount:
-        """Manifests, archives and what is left to be swept at the latest comparison:
-        in the bucket and in its cost, but not in `bytes`. Only for the whole
-        bucket.
+        """Manifests, archives and what is left to be swept at the latest
+        reconciliation: in the bucket and in its cost, but not in `bytes`. Only for
+        the whole bucket.
         """
 
     @_builtins.property
     def reconcile_progress(self) -> Global___ReconcileProgress:
-        """The comparison with the bucket that is under way; absent while there is
+        """The reconciliation with the bucket that is under way; absent while there is
         none. Only for the whole bucket.
         """
 
@@ -370,7 +370,7 @@ Global___Usage: _TypeAlias = Usage  # noqa: Y015
 
 @_typing.final
 class ReconcileProgress(_message.Message):
-    """How far a comparison with the bucket is."""
+    """How far a reconciliation with the bucket is."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -414,12 +414,12 @@ class GetUsageRequest(_message.Message):
     collection: _builtins.str
     """The collection, for USAGE_SCOPE_COLLECTION; else empty."""
     refresh: _builtins.bool
-    """Looks at the storage anew. For the whole bucket this compares it with the
-    counters, or joins a comparison under way, and waits for the end within
+    """Looks at the storage anew. For the whole bucket this reconciles it with the
+    counters, or joins a reconciliation under way, and waits for the end within
     bounds of the server and of the call's deadline: `reconcile_time` tells
     whether it was reached, and `reconcile_progress` how far it is. Unset, the
-    answer waits for no storage; a comparison older than 5 minutes is renewed
-    after it.
+    answer waits for no storage; a reconciliation older than 5 minutes is
+    renewed after it.
     """
     def __init__(
         self,

@@ -10,7 +10,7 @@ from mediafleet_core.identity import TenantId
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.prices import Prices
 from mediafleet_core.quotas import Limits
-from mediafleet_core.usage import Comparison, Operations, Reconciliation, Stored, Usage, UsagePoint
+from mediafleet_core.usage import Operations, Reconciliation, ReconciliationStatus, Stored, Usage, UsagePoint
 from mediafleet_gateway.convert import KINDS, timestamp
 
 MOST_COLLECTIONS = 1000
@@ -44,7 +44,7 @@ def usage_to_proto(usage: Usage, operations: Operations, prices: Prices | None, 
     )
 
 
-def add_reconciliation(message: pb.Usage, known: Reconciliation) -> None:
+def add_reconciliation(message: pb.Usage, known: ReconciliationStatus) -> None:
     """What is known of the bucket beside the counters in the message."""
     latest, progress = known
     if latest is not None:
@@ -59,7 +59,7 @@ def add_reconciliation(message: pb.Usage, known: Reconciliation) -> None:
         message.reconcile_progress.objects_expected = max(progress.listed, progress.expected)
 
 
-def bookkeeping(latest: Comparison | None) -> Stored:
+def bookkeeping(latest: Reconciliation | None) -> Stored:
     """What is in the bucket beside originals and renditions."""
     return latest.other if latest else Stored()
 

@@ -16,7 +16,7 @@ from mediafleet_core.identity import TenantId
 from mediafleet_core.ports import UsageLedger
 from mediafleet_core.prices import Prices
 from mediafleet_core.quotas import Limits
-from mediafleet_core.usage import Granularity, Operations, Reconciliation
+from mediafleet_core.usage import Granularity, Operations, ReconciliationStatus
 from mediafleet_gateway import paging, requests
 from mediafleet_gateway.auth import Scope, caller
 from mediafleet_gateway.convert_usage import (
@@ -40,10 +40,10 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _NUMBER = re.compile("[0-9]{1,11}")
 
 _LOOK = 0.2
-"""Seconds between two looks at a comparison that is waited for."""
+"""Seconds between two looks at a reconciliation that is waited for."""
 
 _WANTED = 1.0
-"""Seconds that a wish for a comparison stands for those that follow."""
+"""Seconds that a wish for a reconciliation stands for those that follow."""
 
 _MARGIN = 1.0
 """Seconds before the deadline of a call at which its answer is given, with what there is."""
@@ -66,10 +66,10 @@ class UsageService(UsageServiceServicer):
         self._want_again = 0.0
 
     async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
-        """The counters, and for the bucket how they compare."""
+        """The counters, and for the bucket their reconciliation."""
         tenant, collection = _scope(request)
         report = await self._probe.report(refresh=request.refresh)
-        known = Reconciliation(None, None)
+        known = ReconciliationStatus(None, None)
         if tenant is None:
             known = await self._reconciliation(report, context, refresh=request.refresh)
         usage, operations = await asyncio.gather(
@@ -122,16 +122,16 @@ class UsageService(UsageServiceServicer):
     async def _operations(self, tenant: TenantId | None, collection: str) -> Operations:
         return Operations() if collection else await self._ledger.operations(tenant)
 
-    async def _reconciliation(self, report: StorageReport, context: Context, *, refresh: bool) -> Reconciliation:
+    async def _reconciliation(self, report: StorageReport, context: Context, *, refresh: bool) -> ReconciliationStatus:
         """What is known of the bucket; housekeeping lists it, and is asked to where that is old."""
         known = await self._ledger.reconciliation()
         age = datetime.now(UTC) - known.latest.time if known.latest else timedelta.max
         if not refresh:
             if age >= self._settings.usage_cache and known.progress is None and time.monotonic() >= self._want_again:
                 self._want_again = time.monotonic() + _WANTED
-                await self._ledger.want_comparison(patient=True)
+                await self._ledger.want_reconciliation(patient=True)
             return known
-        asked = await self._ledger.want_comparison()
+        asked = await self._ledger.want_reconciliation()
         if report[0] != pb.STORAGE_STATE_OK:
             return known
         left = context.time_remaining() or float("inf")  # None without a deadline, whatever the types say

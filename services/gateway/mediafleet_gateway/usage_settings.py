@@ -32,11 +32,11 @@ class UsageSettings(SettingsPart):
     usage_cache: timedelta = Field(
         timedelta(minutes=5),
         ge=timedelta(0),
-        description="Age from which a comparison with the bucket is renewed when somebody asks for its usage; "
+        description="Age from which a reconciliation with the bucket is renewed when somebody asks for its usage; "
         "0s renews it each time.",
     )
     usage_refresh_patience: timedelta = Field(
         timedelta(seconds=15),
         ge=timedelta(0),
-        description="How long a refresh waits for the comparison with the bucket; 0s answers what is known.",
+        description="How long a refresh waits for the reconciliation with the bucket; 0s answers what is known.",
     )

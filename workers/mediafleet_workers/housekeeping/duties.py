@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 _Item = TypeVar("_Item")
 
 _RECONCILE_AGAIN = timedelta(minutes=5)
-"""How long after a comparison that failed the next one is tried, unless somebody asks."""
+"""How long after a reconciliation that failed the next one is tried, unless somebody asks."""
 
 ORPHANS = Gauge("mediafleet_storage_orphans", "Unfinished multiparts that no record names, as last searched for.")
 ARCHIVED = Counter("mediafleet_history_archived", "Records that were archived and left the ledger.", ["what"])
@@ -120,17 +120,17 @@ async def read_figures(house: House) -> None:
 
 
 async def reconcile_usage(house: House) -> None:
-    """Compare the counters of usage with the bucket, if that is due or somebody has asked for it."""
-    compared = await reconciling.reconcile(
+    """Reconcile the counters of usage with the bucket, if that is due or somebody has asked for it."""
+    found = await reconciling.reconcile(
         house.store,
         house.ledger,
         every=house.settings.reconcile_interval,
         again=min(_RECONCILE_AGAIN, house.settings.reconcile_interval),
         requests=house.settings.housekeeping_concurrency,
     )
-    if compared is not None:
-        told = {"objects": compared.listed.objects, "drift_objects": compared.drift.objects}
-        _log.info("usage_reconciled", bytes=compared.listed.size, drift_bytes=compared.drift.size, **told)
+    if found is not None:
+        told = {"objects": found.listed.objects, "drift_objects": found.drift.objects}
+        _log.info("usage_reconciled", bytes=found.listed.size, drift_bytes=found.drift.size, **told)
 
 
 async def sample_usage(house: House) -> None:

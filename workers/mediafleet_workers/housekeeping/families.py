@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from mediafleet_core.batches import BatchState
 from mediafleet_core.ports import Figures, ServerFigures
 from mediafleet_core.uploads import State
-from mediafleet_core.usage import Reconciliation
+from mediafleet_core.usage import ReconciliationStatus
 
 _Rows = Mapping[tuple[str, ...], float]
 
@@ -63,23 +63,23 @@ def _queues(figures: Figures) -> Iterator[Metric]:
     yield _gauge("mediafleet_queue_paused", "1 while a queue is paused.", ("queue",), paused)
 
 
-def _reconciliation(known: Reconciliation) -> Iterator[Metric]:
+def _reconciliation(known: ReconciliationStatus) -> Iterator[Metric]:
     latest, progress = known
     gauges: Mapping[str, tuple[str, float]] = {
         "reconcile_last_success_timestamp_seconds": (
-            "When usage was last compared with the bucket; 0 for never.",
+            "When usage was last reconciled with the bucket; 0 for never.",
             latest.time.timestamp() if latest else 0,
         ),
         "reconcile_listed_objects": (
-            "Objects listed so far by the comparison that is under way; 0 while there is none.",
+            "Objects listed so far by the reconciliation that is under way; 0 while there is none.",
             progress.listed if progress else 0,
         ),
         "usage_drift_bytes": (
-            "Bytes that the bucket had more than the counters of usage when they were last compared.",
+            "Bytes that the bucket had more than the counters of usage when they were last reconciled.",
             latest.drift.size if latest else 0,
         ),
         "usage_drift_objects": (
-            "Objects that the bucket had more than the counters of usage when they were last compared.",
+            "Objects that the bucket had more than the counters of usage when they were last reconciled.",
             latest.drift.objects if latest else 0,
         ),
     }

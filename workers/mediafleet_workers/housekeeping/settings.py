@@ -52,7 +52,7 @@ class HousekeepingSettings(SettingsPart):
     reconcile_interval: timedelta = Field(
         timedelta(hours=6),
         gt=timedelta(0),
-        description="Time between two comparisons of usage with the bucket; each lists all of it.",
+        description="Time between two reconciliations of usage with the bucket; each lists all of it.",
     )
     usage_interval: timedelta = Field(
         timedelta(minutes=5), gt=timedelta(0), description="Time between two looks at usage for its history."

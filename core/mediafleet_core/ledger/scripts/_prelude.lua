@@ -69,9 +69,9 @@ local function counted(original, renditions, objects)
   return size, num(objects) + (original and original ~= '' and 1 or 0)
 end
 
--- While the bucket is compared, what was counted of an upload before its usage first moved is noted.
+-- While the bucket is reconciled, what was counted of an upload before its usage first moved is noted.
 local function note_moved(r)
-  if redis.call('EXISTS', P .. 'comparing') == 0 then return end
+  if redis.call('EXISTS', P .. 'reconciling') == 0 then return end
   local size, objects = counted(get(r, 'counted_original'), get(r, 'counted_renditions'), get(r, 'rendition_objects'))
   redis.call('HSETNX', P .. 'moved', r.id, int(size) .. ' ' .. int(objects))
 end

@@ -1,8 +1,8 @@
 -- Listed uploads, {id, bytes, objects} each, against their records: extra tells those that moved since A.run began, as
 -- {id}, and those that differ, as {id, bytes, objects} of what is listed too much.
-if redis.call('HGET', P .. 'comparing', 'run') ~= A.run then return 'OVER' end
-redis.call('PEXPIRE', P .. 'comparing', A.lease)
-redis.call('HINCRBY', P .. 'comparing', 'listed', A.listed)
+if redis.call('HGET', P .. 'reconciling', 'run') ~= A.run then return 'OVER' end
+redis.call('PEXPIRE', P .. 'reconciling', A.lease)
+redis.call('HINCRBY', P .. 'reconciling', 'listed', A.listed)
 local UNDER_WAY = {RECEIVING = true, PROCESSING = true, CANCELLING = true}
 local function leaving(id) return redis.call('EXISTS', P .. 'sweeps:' .. id, P .. 'swept:' .. id) > 0 end
 for _, each in ipairs(A.uploads) do

@@ -9,7 +9,7 @@ if A.objects or get(r, 'state') ~= 'SUCCEEDED' then
     refund_original(r)
     plan_sweep(r, upload_prefix(r), false)
   end
-  redis.call('SET', P .. 'emptied:' .. r.id, '', 'PX', CONSTANTS.request) -- for whoever compares the bucket
+  redis.call('SET', P .. 'emptied:' .. r.id, '', 'PX', CONSTANTS.request) -- for whoever reconciles the bucket
 end
 remove(r)
 redis.call('DEL', record_key(r.id))

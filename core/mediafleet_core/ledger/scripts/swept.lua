@@ -5,7 +5,7 @@ redis.call('SREM', P .. 'sweeps:' .. sweep[1], A.token)
 if sweep[2] == 1 then
   sweep[2] = 2
   redis.call('ZADD', P .. 'sweeps', int(now + CONSTANTS.sweep_again), cjson.encode(sweep))
-  -- What comes late is swept yet: for as long, whoever compares the bucket shall not wonder at it.
+  -- What comes late is swept yet: for as long, whoever reconciles the bucket shall not wonder at it.
   redis.call('SET', P .. 'swept:' .. sweep[1], '', 'PX', int(CONSTANTS.sweep_again + CONSTANTS.sweep_slack))
 end
 return 'OK'
