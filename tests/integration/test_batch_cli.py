@@ -78,6 +78,7 @@ async def test_a_dry_run_only_counts(batch: Line, client: AsyncClient, folder: P
     assert (code, out, err) == (0, "40 files, 270 B\n", "")
     code, out, _ = await batch("create", str(folder), "--dry-run", "--json", "--type", "image")
     assert (code, json.loads(out)) == (0, {"files": 0, "bytes": 0})
+    assert (await batch("create", str(folder), "--dry-run", "--include", "07.bin"))[1] == "1 file, 6 B\n"
     assert [each async for each in client.batches.list()] == []
     nowhere = await command_line.mediafleet("batch", "create", str(folder), "--dry-run", cwd=folder)
     assert (nowhere.returncode, nowhere.stdout) == (0, "44 files, 322 B\n")
@@ -171,6 +172,8 @@ async def test_commands_on_a_batch(batch: Line, client: AsyncClient) -> None:
     assert "CANCELLED" in (await batch("cancel", made.batch_id, "--reason", "enough"))[1]
     code, out, _ = await batch("watch", made.batch_id, "--json")
     assert (code, json.loads(out)["snapshot"]["state"]) == (1, "BATCH_STATE_CANCELLED")
+    assert json.loads(out)["snapshot"]["progress"]["counts"]["failed"] == "0"
+    assert json.loads((await batch("report", made.batch_id))[1])["deleted"] is False
     _, out, _ = await batch("report", made.batch_id, "--csv")
     assert next(csv.DictReader(out.splitlines()))["display_name"] == "'=1+1.bin"
     code, _, err = await batch("cancel", "mine")

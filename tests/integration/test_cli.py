@@ -75,7 +75,9 @@ async def test_upload_prints_json_lines(photos: list[str]) -> None:
     assert (done.returncode, done.stderr) == (1, "")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) == 3
-    assert sum(line.get("error", {}).get("reason") == "QUOTA_EXCEEDED" for line in lines) == 1
+    [refused] = [line for line in lines if "error" in line]
+    assert refused["error"]["reason"] == "QUOTA_EXCEEDED"
+    assert refused["path"] in photos
     assert {line["state"] for line in lines if "state" in line} <= {"UPLOAD_STATE_SUCCEEDED", "UPLOAD_STATE_FAILED"}
 
 
@@ -86,7 +88,7 @@ async def test_upload_refused_is_told_with_its_next_step(photos: list[str]) -> N
     async with serving(gateway) as address:
         done = await mediafleet("upload", photos[0], endpoint=address)
     assert done.returncode == 1
-    assert done.stderr == "a.jpg: TOKEN_EXPIRED: refused by script; get a new token\n"
+    assert done.stderr == f"{photos[0]}: TOKEN_EXPIRED: refused by script; get a new token\n"
 
 
 async def test_commands_on_an_upload() -> None:
@@ -174,6 +176,11 @@ async def test_a_reader_that_has_enough_ends_it_silently() -> None:
         (["webhooks", "replay", "--since", "800000d"], "longer than"),
         (["usage", "--timeout", "inf"], "range"),
         (["nonsense"], "No such command"),
+        (["usage", "nonsense"], "No such command"),
+        (["--json", "list"], "behind its name"),
+        (["upload", "/"], "mediafleet batch create"),
+        (["doctor", "--origin", "app.example.com"], "no origin"),
+        (["retry", "u-1", "--failed"], "either IDs or --failed"),
     ],
 )
 async def test_wrong_usage_ends_with_2(arguments: list[str], hint: str, tmp_path: Path) -> None:

@@ -183,6 +183,20 @@ def test_where_nothing_tells_of_redis_it_says_where_to_look(monkeypatch: pytest.
     assert (done.exit_code, found["redis, storage"]["status"]) == (0, "skipped")
     assert "dev server" in found["redis, storage"]["remedy"]
     assert "kubectl exec" in found["redis, storage"]["remedy"]
+    done, _ = doctor("--only", "storage")
+    assert (done.exit_code, "kubectl exec" in done.stderr, "elsewhere" in done.stderr) == (2, True, False)
+
+
+def test_a_gateway_that_nobody_names_is_not_taken_for_a_good_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MEDIAFLEET_ENDPOINT", raising=False)
+    _, found = doctor("--only", "Gateway")
+    assert (found["gateway"]["status"], "--endpoint" in found["gateway"]["remedy"]) == ("skipped", True)
+    monkeypatch.setattr("mediafleet.cli.doctor._installed", lambda origin: iter(()))  # as where only the SDK is
+    done, found = doctor()
+    assert (done.exit_code, found, "--endpoint" in done.stderr) == (2, {}, True)
 
 
 async def test_a_gateway_is_looked_at_from_outside(

@@ -1,12 +1,16 @@
-"""Tables of uploads fit the terminal: what people copy is whole, and texts are never broken letter by letter."""
+"""The command line prints what fits the terminal, is whole where people copy it and complete where programs read it."""
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
+from mediafleet import FieldViolation, InvalidArgument
+from mediafleet.cli.failures import explained
 from mediafleet.cli.output import result, uploads
+from mediafleet.cli.text import counted
 from mediafleet.v1.uploads_pb2 import Upload, UploadState
 
 ID = "0199d1c2-8a4e-7c3a-9d2b-3f6a1c5e7b90"
@@ -40,9 +44,32 @@ def test_programs_read_a_line_for_each(capsys: pytest.CaptureFixture[str]) -> No
     assert second.split() == [ID, "b.jpg", "0", "B", "UNSPECIFIED", "0", "%"]
 
 
+def test_programs_find_every_field_that_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    uploads([Upload(upload_id=ID)], as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert (found["attempt"], found["caption"], found["labels"], found["renditions"]) == (0, "", {}, [])
+    assert found["state"] == "UPLOAD_STATE_UNSPECIFIED"
+    assert "finish_time" not in found
+
+
+def test_files_of_one_name_are_told_apart_by_their_paths(capsys: pytest.CaptureFixture[str]) -> None:
+    uploads([Upload(display_name="a.jpg", path=f"{folder}/a.jpg") for folder in ("may", "june")], as_json=False)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["upload", "may/a.jpg", "june/a.jpg"]
+
+
+def test_one_is_no_plural() -> None:
+    assert [counted(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+
+
 def test_an_upload_that_waits_tells_which_attempt_failed() -> None:
     waiting = Upload(attempt=2, max_attempts=3)
     waiting.next_attempt_time.FromJsonString("2026-07-01T12:00:00Z")
     assert result(waiting) == "its worker was lost, next at 12:00:00 UTC"
     waiting.failure.code = "TIMED_OUT"
     assert result(waiting) == "attempt 1 of 3 failed, next at 12:00:00 UTC; TIMED_OUT"
+
+
+@pytest.mark.parametrize("field", ["batch_id", "filter.batch_id"])
+def test_a_wrong_id_is_told_with_the_command_that_lists_ids(field: str) -> None:
+    error = InvalidArgument("it is none", reason="FIELD_INVALID", violations=(FieldViolation(field, "is none"),))
+    assert explained(error) == "FIELD_INVALID: it is none; `mediafleet batch list` shows the ids there are"

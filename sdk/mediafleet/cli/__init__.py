@@ -26,6 +26,14 @@ class Commands(click.Group):
             return command
         return None
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the name of the command; of options in front of it, says where they belong."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            said = f"{error.message} Options of a command stand behind its name, as in `mediafleet list --json`."
+            raise click.NoSuchOption(error.option_name, said, ctx=ctx) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; what the SDK raises becomes a line on stderr."""
         try:

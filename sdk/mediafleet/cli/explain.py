@@ -25,7 +25,7 @@ def explain(connection: Connection, upload_id: str, as_json: bool) -> None:
     Record, history, attempts, place in the queue or lease, batch, objects in the storage. With the scope admin it knows
     the uploads of every tenant, and shows the evidence of failed attempts.
     """
-    from mediafleet.cli.output import json_line
+    from mediafleet.cli.json_lines import json_line
 
     with connection.client() as client:
         explanation = client.explain(upload_id)

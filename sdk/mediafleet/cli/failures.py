@@ -47,6 +47,14 @@ NEXT_STEPS_BY_CODE = {
 """By status, for reasons that have no step of their own."""
 
 
+NEXT_STEPS_BY_FIELD = {
+    "upload_id": "`mediafleet list` shows the ids there are",
+    "batch_id": "`mediafleet batch list` shows the ids there are",
+    "failure_codes": "`mediafleet list --state failed` shows the codes there are",
+}
+"""By the last part of the name of a field that is wrong."""
+
+
 class Failure(click.ClickException):
     """Ends the command with exit code 1 and one line."""
 
@@ -60,10 +68,8 @@ class Failure(click.ClickException):
 def explained(error: MediafleetError) -> str:
     """Reason, message and next step, on one line."""
     step = NEXT_STEPS.get(error.reason) or NEXT_STEPS_BY_CODE.get(error.code.name, "")
-    if any(violation.field == "upload_id" for violation in error.violations):
-        step = "`mediafleet list` shows the ids there are"
-    if any(violation.field == "batch_id" for violation in error.violations):
-        step = "`mediafleet batch list` shows the ids there are"
+    for violation in error.violations:
+        step = NEXT_STEPS_BY_FIELD.get(violation.field.rpartition(".")[2], step)
     message = f"{error.reason or error.code.name}: {plain(error.message)}"
     return f"{message}; {step}" if step else message
 

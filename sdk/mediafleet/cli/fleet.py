@@ -20,19 +20,19 @@ _queue = click.argument("queue", metavar="QUEUE")
 @connected(BRIEF)
 def fleet(connection: Connection, as_json: bool) -> None:
     """Show queues and workers; needs the scope admin."""
-    from mediafleet.cli.output import json_line
+    from mediafleet.cli.json_lines import json_line
 
     with connection.client() as client:
         found = client.fleet()
     if as_json:
-        json_line(found, zeros=True)
+        json_line(found)
         return
     _show_queues(*found.queues)
     click.echo()
     _show_workers(found)
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Hand out no more work of a queue.")
 @_queue
 @click.option("--reason", default="", help="Why, for people.")
 @_json
@@ -46,7 +46,7 @@ def pause(connection: Connection, queue: str, reason: str, as_json: bool) -> Non
         _print(client.pause_queue(queue, reason=reason), as_json)
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Hand out work of a paused queue again.")
 @_queue
 @_json
 @connected(BRIEF)
@@ -57,10 +57,10 @@ def resume(connection: Connection, queue: str, as_json: bool) -> None:
 
 
 def _print(queue: QueueStatus, as_json: bool) -> None:
-    from mediafleet.cli.output import json_line
+    from mediafleet.cli.json_lines import json_line
 
     if as_json:
-        json_line(queue, zeros=True)
+        json_line(queue)
     else:
         _show_queues(queue)
 

@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 COLUMNS = ("number", "time", "read", "about", "name", "state", "result")
 
 
-@click.group()
+@click.group(short_help="List what failed or ended, and mark it as read.")
 def notifications() -> None:
     """What ended: uploads outside of batches that failed or expired, and batches."""
 
 
 @notifications.command(name="list")
 @click.option("--unread", is_flag=True, help="Only those that are not read.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1, max=MOST_ROWS))
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(min=1, max=MOST_ROWS), help="At most so many."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @connected(BRIEF)
 def list_notifications(connection: Connection, unread: bool, limit: int, as_json: bool) -> None:
@@ -36,7 +38,7 @@ def list_notifications(connection: Connection, unread: bool, limit: int, as_json
     with connection.client() as client:
         found = list(islice(client.notifications.list(only_unread=unread), limit))
     if as_json:
-        from mediafleet.cli.output import json_line
+        from mediafleet.cli.json_lines import json_line
 
         for notification in found:
             json_line(notification)

@@ -1,19 +1,17 @@
-"""What commands print on stdout: tables for people, one JSON object per line for programs."""
+"""What commands print on stdout: tables for people, or lines for programs."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 import click
-from google.protobuf.json_format import MessageToJson
-from google.protobuf.message import Message
 from rich.console import Console, JustifyMethod
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mediafleet.cli.failures import Refusal, refusal, why
+from mediafleet.cli.failures import why
+from mediafleet.cli.json_lines import json_line
 from mediafleet.cli.text import plain, size
 from mediafleet.progress import TERMINAL_STATES, state_name
 from mediafleet.v1.uploads_pb2 import Upload
@@ -39,24 +37,6 @@ GAP = 2
 
 WIDE = 2000
 """Columns that hold any line."""
-
-
-def json_line(message: Message, *, zeros: bool = False) -> None:
-    """Prints the message in proto JSON, with the names of the .proto files; `zeros`: figures that are 0, too."""
-    click.echo(
-        MessageToJson(
-            message,
-            preserving_proto_field_name=True,
-            indent=None,
-            ensure_ascii=False,
-            always_print_fields_with_no_presence=zeros,
-        )
-    )
-
-
-def json_refusal(error: Refusal, **of: str) -> None:
-    """Prints why there is no message: `of` tells which file or upload was refused."""
-    click.echo(json.dumps({**of, "error": refusal(error)}, ensure_ascii=False))
 
 
 def show(table: Table) -> None:
@@ -125,11 +105,11 @@ def grid(*columns: str) -> Table:
 
 
 def row(upload: Upload) -> tuple[Text, ...]:
-    """Cells of an upload: id, name, size, state, percent, result."""
+    """Cells of an upload: id, name (the path, where it is known), size, state, percent, result."""
     state = state_name(upload.state)
     return (
         Text(upload.upload_id),
-        Text(plain(upload.display_name)),
+        Text(plain(upload.path or upload.display_name)),
         Text(size(upload.size_bytes)),
         Text(state, COLOURS.get(state, "")),
         Text(f"{upload.progress.percent:.0f} %"),

@@ -13,7 +13,8 @@ from mediafleet.cli.connection import BRIEF, Connection, connected
 @connected(BRIEF)
 def quota(connection: Connection, collection: str, as_json: bool) -> None:
     """Show the tenant's limits and what is left of them."""
-    from mediafleet.cli.output import grid, json_line, show
+    from mediafleet.cli.json_lines import json_line
+    from mediafleet.cli.output import grid, show
     from mediafleet.cli.text import plain, size
 
     with connection.client() as client:

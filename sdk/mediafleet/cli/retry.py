@@ -23,7 +23,7 @@ _PAGE = 1000
 """Uploads asked for at a time when they are only counted."""
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Queue failed or cancelled uploads again.")
 @click.argument("upload_ids", nargs=-1, metavar="[ID]...")
 @click.option("--failed", is_flag=True, help="All that FAILED, as far as the filters below cover them.")
 @click.option("--dry-run", is_flag=True, help="With --failed: count them, queue none.")
@@ -46,7 +46,7 @@ def retry(
     Exit code 0 if every one was queued, 1 if any cannot be.
     """
     if failed == bool(upload_ids):
-        raise click.UsageError("give IDs, or --failed")
+        raise click.UsageError("give either IDs or --failed")
     if not failed and (dry_run or which.ListFields()):
         raise click.UsageError("--dry-run and filters need --failed")
     with connection.client() as client:
@@ -117,7 +117,7 @@ def _show(counts: Counter[tuple[str, str]], as_json: bool) -> None:
 
 
 def _print_json(outcome: RetryOutcome) -> None:
-    from mediafleet.cli.output import json_line, json_refusal
+    from mediafleet.cli.json_lines import json_line, json_refusal
 
     if outcome.upload:
         json_line(outcome.upload)

@@ -31,6 +31,11 @@ def size(count: int) -> str:
     return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
+def counted(number: int, one: str) -> str:
+    """As in `1 file` and `2 files`."""
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
+
+
 def span(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:
     """Reads an option that is a span of time: `90s`, `30m`, `12h`, `1d`."""
     if value is None:

@@ -20,10 +20,24 @@ if TYPE_CHECKING:
 Outcome: TypeAlias = "Upload | MediafleetError | OSError | FileChanged"
 
 
+class FilePath(click.Path):
+    """A file; of a folder it says which command sends it."""
+
+    def __init__(self) -> None:
+        """One that is there."""
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        if Path(value).is_dir():
+            self.fail(
+                f"{click.format_filename(value)!r} is a folder; `mediafleet batch create` sends folders", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
+
 @click.command(no_args_is_help=True)
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE..."
-)
+@click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
 @click.option("--watch", is_flag=True, help="Wait until every file is processed.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per file and line; no bars.")
 @click.option("--collection", default="", help="Collection to put the files into.")
@@ -103,13 +117,14 @@ def _tell_refused(outcomes: list[tuple[Path, Outcome]]) -> None:
 
     for file, outcome in outcomes:
         if isinstance(outcome, Exception) and (failure := failure_of(outcome)):
-            click.echo(f"{plain(file.name)}: {failure.format_message()}", err=True)
+            click.echo(f"{plain(str(file))}: {failure.format_message()}", err=True)
 
 
 def _print_json(file: Path, outcome: Outcome) -> None:
-    from mediafleet.cli.output import json_line, json_refusal
+    from mediafleet.cli.json_lines import json_line, json_refusal
+    from mediafleet.cli.text import plain
 
     if isinstance(outcome, Exception):
-        json_refusal(outcome, display_name=file.name)
+        json_refusal(outcome, path=plain(str(file)), display_name=plain(file.name))
     else:
         json_line(outcome)

@@ -43,7 +43,7 @@ def watch(connection: Connection, upload_ids: tuple[str, ...], all_tenants: bool
 
 async def _watch_each(connection: Connection, upload_ids: tuple[str, ...], as_json: bool) -> list[Upload]:
     from mediafleet.cli.bars import Bars
-    from mediafleet.cli.output import json_line
+    from mediafleet.cli.json_lines import json_line
     from mediafleet.progress import Report, applied
     from mediafleet.v1.uploads_pb2 import Upload
 
@@ -67,7 +67,7 @@ async def _watch_each(connection: Connection, upload_ids: tuple[str, ...], as_js
 
 
 def _watch_all(connection: Connection, all_tenants: bool, as_json: bool) -> None:
-    from mediafleet.cli.output import json_line
+    from mediafleet.cli.json_lines import json_line
 
     with connection.client() as client:
         for event in client.watch_many(all_tenants=all_tenants):
@@ -90,4 +90,4 @@ def _line(event: UploadEvent, *, with_tenant: bool) -> str:
     progress = upload.progress
     state = "" if event.HasField("progress") else state_name(upload.state)
     words = (*whose, state, f"{progress.percent:.0f} %", progress.stage, progress.step)
-    return plain("  ".join(filter(None, (*words, upload.display_name))))
+    return plain("  ".join(filter(None, (*words, upload.path or upload.display_name))))

@@ -7,10 +7,10 @@ from datetime import datetime
 import click
 
 from mediafleet.cli.connection import BRIEF, Connection, connected
-from mediafleet.cli.text import moment
+from mediafleet.cli.text import counted, moment
 
 
-@click.group()
+@click.group(short_help="Send messages to other systems again.")
 def webhooks() -> None:
     """Messages to other systems about uploads and batches that ended."""
 
@@ -30,7 +30,7 @@ def replay(connection: Connection, since: datetime, failed: bool, tenant: str) -
     """Send messages again, under their first ids."""
     with connection.client() as client:
         count = client.notifications.replay_webhooks(since, only_failed=failed, tenant=tenant)
-    click.echo(f"{count} {'message' if count == 1 else 'messages'} to be sent again")
+    click.echo(f"{counted(count, 'message')} to be sent again")
     if not count:
-        hint = "only ends since then have any, of tenants for which workers have a webhook (MEDIAFLEET_WEBHOOKS)"
+        hint = "only ends since then have any, for 7 days, of tenants for which workers have MEDIAFLEET_WEBHOOKS"
         click.echo(f"mediafleet: {hint}", err=True)

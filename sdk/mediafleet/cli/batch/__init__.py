@@ -9,6 +9,7 @@ from mediafleet.cli.batch import commands, create, importing, report
 batch = click.Group(
     "batch",
     help="Send whole folders and follow, cancel, retry or report them as one.",
+    short_help="Send whole folders and follow them as one.",
     commands=[
         create.create,
         importing.import_,

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from mediafleet.batches import batch_state_name
 from mediafleet.cli.output import COLOURS
-from mediafleet.cli.text import plain, size
+from mediafleet.cli.text import counted, plain, size
 from mediafleet.v1.batches_pb2 import Batch, BatchCounts, BatchState, RunningItem
 
 COUNTED = ("receiving", "queued", "processing", "cancelling", "succeeded", "failed", "cancelled", "expired")
@@ -75,12 +75,12 @@ def picture(batch: Batch, leg: Leg | None) -> RenderableType:
     for ratio in (None, 1, None, None):
         bars.add_column(ratio=ratio, no_wrap=True)
     if leg is not None:
-        sent = f"{leg.files} / {leg.files_total} files"
+        sent = f"{leg.files} / {counted(leg.files_total, 'file')}"
         bars.add_row(leg.verb, _bar(leg.bytes, leg.bytes_total), sent, f"{size(leg.bytes)} / {size(leg.bytes_total)}")
     else:
         received = f"{size(progress.bytes_done)} / {size(progress.bytes_total)}"
         bars.add_row("received", _bar(progress.bytes_done, progress.bytes_total), "", received)
-    bars.add_row("work", _bar(progress.percent, 100.0), f"{ended(counts)} / {total} files", pace(batch))
+    bars.add_row("work", _bar(progress.percent, 100.0), f"{ended(counts)} / {counted(total, 'file')}", pace(batch))
     state = batch_state_name(batch.state)
     lines = [Text(f"{state}  {in_words(counts)}", COLOURS.get(state, ""), overflow="ellipsis", no_wrap=True)]
     lines += [_line(item) for item in progress.running_items[:MOST_ITEMS]]

@@ -10,7 +10,7 @@ import click
 
 from mediafleet.cli.connection import BRIEF, ENDURING, Connection, connected
 from mediafleet.cli.filters import any_of, labelled
-from mediafleet.cli.text import MOST_ROWS
+from mediafleet.cli.text import MOST_ROWS, counted
 
 if TYPE_CHECKING:
     from mediafleet.v1.batches_pb2 import Batch
@@ -32,7 +32,9 @@ def _print(batch: Batch, as_json: bool) -> None:
 @click.option("--collection", default="", help="Of this collection.")
 @labelled
 @click.option("--text", default="", help="Part of the name.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1, max=MOST_ROWS))
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(min=1, max=MOST_ROWS), help="At most so many."
+)
 @_json
 @connected(BRIEF)
 def list_batches(
@@ -103,7 +105,7 @@ def watch(connection: Connection, batch_id: str, as_json: bool) -> None:
 async def _watch(connection: Connection, batch_id: str, as_json: bool) -> Batch:
     from mediafleet.batches import applied
     from mediafleet.cli.batch.bars import BatchBars
-    from mediafleet.cli.output import json_line
+    from mediafleet.cli.json_lines import json_line
     from mediafleet.v1.batches_pb2 import Batch
 
     batch = Batch(batch_id=batch_id)
@@ -144,12 +146,12 @@ def cancel(connection: Connection, batch_id: str, reason: str, as_json: bool) ->
 @connected(ENDURING)
 def retry(connection: Connection, batch_id: str, as_json: bool) -> None:
     """Work on the failed files of a batch again, on those alone."""
-    from mediafleet.cli.output import json_line
+    from mediafleet.cli.json_lines import json_line
 
     with connection.client() as client:
         answer = client.batches.retry(batch_id)
     if as_json:
         json_line(answer)
         return
-    click.echo(f"{answer.retried_items} files are queued again", err=True)
+    click.echo(f"{counted(answer.retried_items, 'file')} queued again", err=True)
     _print(answer.batch, as_json)

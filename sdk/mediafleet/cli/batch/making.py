@@ -12,7 +12,7 @@ import click
 
 from mediafleet.cli.batch.options import Manner
 from mediafleet.cli.connection import Connection
-from mediafleet.cli.text import plain, size
+from mediafleet.cli.text import counted, plain, size
 
 if TYPE_CHECKING:
     from mediafleet.aio import AsyncClient
@@ -46,11 +46,13 @@ def make(connection: Connection, making: Making, manner: Manner) -> None:
     if manner.dry_run and manner.as_json:
         click.echo(json.dumps({"files": making.count, "bytes": making.bytes}))
     elif not manner.as_json:
-        click.echo(f"{making.count} files, {size(making.bytes)}", err=not manner.dry_run)
+        click.echo(f"{counted(making.count, 'file')}, {size(making.bytes)}", err=not manner.dry_run)
     if manner.dry_run:
         return
     if not making.count:
-        raise click.ClickException(making.nothing)
+        from mediafleet.cli.failures import Failure
+
+        raise Failure(making.nothing)
     try:
         succeeded = asyncio.run(_make(connection, making, manner))
     except KeyboardInterrupt:
@@ -65,7 +67,7 @@ async def _make(connection: Connection, making: Making, manner: Manner) -> bool:
     from mediafleet.batches import TERMINAL_BATCH_STATES
     from mediafleet.cli.batch.bars import BatchBars
     from mediafleet.cli.batch.failures import Failures
-    from mediafleet.cli.output import json_line, json_refusal
+    from mediafleet.cli.json_lines import json_line, json_refusal
     from mediafleet.errors import FailedPrecondition
     from mediafleet.v1.batches_pb2 import BatchState
 

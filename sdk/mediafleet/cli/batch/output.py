@@ -8,7 +8,8 @@ from rich.text import Text
 
 from mediafleet.batches import batch_state_name
 from mediafleet.cli.batch.bars import in_words
-from mediafleet.cli.output import COLOURS, json_line, records
+from mediafleet.cli.json_lines import json_line
+from mediafleet.cli.output import COLOURS, records
 from mediafleet.cli.text import plain, size
 from mediafleet.v1.batches_pb2 import Batch
 

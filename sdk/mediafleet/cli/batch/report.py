@@ -41,7 +41,7 @@ COLUMNS = (
 """Of the CSV; new ones come at the end."""
 
 
-@click.command(no_args_is_help=True)
+@click.command(no_args_is_help=True, short_help="Print what became of each file of a batch.")
 @click.argument("batch_id", metavar="ID")
 @click.option("--csv", "form", flag_value="csv", help="A table for spreadsheets.")
 @click.option("--jsonl", "form", flag_value="jsonl", default="jsonl", help="One JSON object per line; the default.")
@@ -88,10 +88,10 @@ def _written(output: Path | None) -> Iterator[IO[str]]:
 
 
 def _jsonl(rows: Iterator[BatchReportRow], file: IO[str]) -> None:
-    from google.protobuf.json_format import MessageToJson
+    from mediafleet.cli.json_lines import json_text
 
     for row in rows:
-        file.write(MessageToJson(row, preserving_proto_field_name=True, indent=None, ensure_ascii=False) + "\n")
+        file.write(f"{json_text(row)}\n")
 
 
 def cells(row: BatchReportRow) -> tuple[str, ...]:

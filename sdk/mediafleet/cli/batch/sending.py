@@ -14,6 +14,7 @@ from mediafleet.cli.batch.bars import BatchBars, Leg
 from mediafleet.cli.batch.options import About
 from mediafleet.cli.batch.scanning import Choice, Found
 from mediafleet.cli.failures import Refusal
+from mediafleet.cli.text import plain
 from mediafleet.errors import MediafleetError, PermissionDenied, Unauthenticated
 from mediafleet.paths import path_within
 from mediafleet.progress import UploadProgress
@@ -28,11 +29,11 @@ class FolderMaking:
     """See `Making`."""
 
     origin = "folder"
-    nothing = "there is nothing to send"
 
     def __init__(self, folder: Path, files: Sequence[Found], choice: Choice, about: About, transfer: Transfer) -> None:
         """`folder` is absolute and without symbolic links, `files` are those within it."""
         self.count, self.bytes = len(files), sum(file.size for file in files)
+        self.nothing = f"there is nothing to send: {plain(str(folder))} has no file that the options cover"
         self._folder, self._files, self._choice, self._about = folder, files, choice, about
         self._transfer: Transfer = transfer
 

@@ -35,7 +35,10 @@ class PrefixMaking:
     def __init__(self, prefix: str, found: Sequence[Importable], choice: Choice, about: About) -> None:
         """`found` are the objects with this prefix that are meant."""
         self.count, self.bytes = len(found), sum(each.size_bytes for each in found)
-        self.nothing = f"there is nothing to import below imports/TENANT/{plain(prefix)}"
+        begins = f"whose key begins with {plain(prefix)} " if prefix else ""
+        self.nothing = (
+            f"there is nothing to import: the tenant's folder in imports/ has no object {begins}that the options cover"
+        )
         self._prefix, self._found, self._choice, self._about = prefix, found, choice, about
 
     async def opened(self, client: AsyncClient) -> Batch:

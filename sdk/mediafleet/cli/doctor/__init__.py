@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
-from mediafleet.cli.connection import BRIEF, LONGEST, Connection, endpoints, resolve
+from mediafleet.cli.connection import BRIEF, LONGEST, endpoints, resolve
 
 if TYPE_CHECKING:
     from mediafleet.cli.doctor.findings import Check, Finding
@@ -19,6 +20,24 @@ if TYPE_CHECKING:
 
 GROUP = "mediafleet.doctor"
 """Entry points, of each distribution that is installed: functions that take the origin of a page and give checks."""
+
+ELSEWHERE = "elsewhere"
+"""Title of the check, any distribution's, that says where Redis and storage are looked at."""
+
+POD = "kubectl exec deploy/mediafleet-gateway -- mediafleet doctor"
+"""There they are."""
+
+
+def page_origin(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Reads an option that names where a page comes from, as its browser does."""
+    origin = value.rstrip("/")
+    try:
+        scheme, host, *rest = urlsplit(origin)
+    except ValueError:
+        scheme = host = ""
+    if origin and (scheme not in ("http", "https") or not host or any(rest)):
+        raise click.BadParameter(f"{value!r} is no origin such as https://app.example.com", ctx, param)
+    return origin
 
 
 @click.command()
@@ -50,10 +69,17 @@ GROUP = "mediafleet.doctor"
 @click.option(
     "--origin",
     default="",
+    callback=page_origin,
     metavar="URL",
     help="Of a page that sends direct uploads, such as https://app.example.com: asks the bucket as its browser would.",
 )
-@click.option("--only", multiple=True, metavar="CHECK", help="Only this, such as storage; may be repeated.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="CHECK",
+    help="Only this check, such as gateway (with token, versions and clock) or storage; may be repeated. "
+    "A wrong name lists those there are.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, as each is found.")
 def doctor(
     endpoint: list[str],
@@ -74,15 +100,24 @@ def doctor(
     """
     from mediafleet.cli.doctor.printing import Printer
 
-    checks = _checks(endpoint, token, endpoints_file, timeout, origin.rstrip("/"))
-    titles = [check.title for check in checks]
-    if unknown := sorted(set(only) - set(titles)):
-        raise click.UsageError(f"there is no check {', '.join(unknown)}; there are {', '.join(titles)}")
+    checks = _checks(endpoint, token, endpoints_file, timeout, origin)
     printer = Printer(as_json=as_json)
-    counts = asyncio.run(_run([check for check in checks if not only or check.title in only], printer))
+    counts = asyncio.run(_run(_chosen(checks, only) if only else checks, printer))
     printer.sum_up(counts)
     if counts["failed"]:
         raise click.exceptions.Exit(1)
+
+
+def _chosen(checks: list[Check], only: Sequence[str]) -> list[Check]:
+    wanted = {name.lower(): name for name in only}
+    titles = [check.title for check in checks]
+    if unknown := [name for title, name in wanted.items() if title not in titles]:
+        here = ", ".join(title for title in titles if title != ELSEWHERE)
+        said = f"there is no check {', '.join(map(repr, unknown))} here; there are {here}"
+        if ELSEWHERE in titles:
+            said += f". Redis and storage are checked where a gateway or worker runs: {POD}"
+        raise click.UsageError(said)
+    return [check for check in checks if check.title in wanted]
 
 
 async def _run(checks: list[Check], printer: Printer) -> Counter[str]:
@@ -105,18 +140,15 @@ async def _run(checks: list[Check], printer: Printer) -> Counter[str]:
 def _checks(
     endpoint: list[str], token: str | None, endpoints_file: Path | None, timeout: float, origin: str
 ) -> list[Check]:
-    """The client's, if a gateway is named, and those of every distribution that is installed."""
+    """The client's, and those of every distribution that is installed; a gateway has to be named if there is none."""
     from mediafleet.cli.doctor.client import ClientExam
     from mediafleet.cli.doctor.findings import Own
 
     installed = list(_installed(origin))
-    try:
-        connection: Connection = resolve(endpoint, token, endpoints_file, timeout)
-    except click.UsageError:
-        if endpoint or endpoints_file or not installed:
-            raise
-        return installed
-    return [Own("gateway", ClientExam(connection).run), *(installed or [Own("elsewhere", _elsewhere)])]
+    connection = resolve(endpoint, token, endpoints_file, timeout)
+    if connection.absent and (endpoints_file or not installed):
+        raise click.UsageError(connection.absent)
+    return [Own("gateway", ClientExam(connection).run), *(installed or [Own(ELSEWHERE, _elsewhere)])]
 
 
 def _installed(origin: str) -> Iterator[Check]:
@@ -132,5 +164,5 @@ async def _elsewhere() -> AsyncIterator[Finding]:
         "settings, storage",
         SKIPPED,
         "neither a gateway nor a worker is installed here",
-        "run it in their pods: kubectl exec deploy/mediafleet-gateway -- mediafleet doctor",
+        f"run it in their pods: {POD}",
     )

@@ -37,7 +37,10 @@ class ClientExam:
         self._token = (("authorization", f"Bearer {connection.token}"),) if connection.token else ()
 
     async def run(self) -> AsyncIterator[Finding]:
-        """Everything about each."""
+        """Everything about each, or that there is none."""
+        if not self._connection.targets:
+            remedy = "to look at one from outside, pass --endpoint or set MEDIAFLEET_ENDPOINT"
+            yield Found("gateway", SKIPPED, "none is named here", remedy)
         for target in self._connection.targets:
             async for finding in self._examine(target):
                 yield finding

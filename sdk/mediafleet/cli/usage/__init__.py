@@ -11,11 +11,14 @@ from mediafleet.cli.usage.show import show
 class _Usage(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Without the name of a command it shows what is stored."""
-        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = ["show", *args]
         return super().parse_args(ctx, args)
 
 
 usage = _Usage(
-    "usage", help="Show what is stored, and what it costs; see `usage show --help`.", commands=[show, history]
+    "usage",
+    help="Show what is stored, and what it costs; see `usage show --help`.",
+    short_help="Show what is stored, and what it costs.",
+    commands=[show, history],
 )

@@ -46,7 +46,8 @@ def history(
     as_json: bool,
 ) -> None:
     """Show what was stored at the end of each hour, day or month."""
-    from mediafleet.cli.output import grid, json_line, show
+    from mediafleet.cli.json_lines import json_line
+    from mediafleet.cli.output import grid, show
     from mediafleet.cli.text import size
 
     if whole_bucket and collection:

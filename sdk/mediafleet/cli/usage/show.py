@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def show(connection: Connection, collection: str, whole_bucket: bool, refresh: bool, as_json: bool) -> None:
     """Show what is stored now, and what it costs."""
     from mediafleet.cli import output
+    from mediafleet.cli.json_lines import json_line
     from mediafleet.cli.text import plain
     from mediafleet.cli.usage.refreshing import refreshed
     from mediafleet.v1.usage_pb2 import StorageState
@@ -37,7 +38,7 @@ def show(connection: Connection, collection: str, whole_bucket: bool, refresh: b
         with connection.client() as client:
             figures = client.usage(collection=collection, whole_bucket=whole_bucket, refresh=refresh)
     if as_json:
-        output.json_line(figures)
+        json_line(figures)
         return
     output.show(_amounts(figures))
     click.echo()
