@@ -5,6 +5,8 @@ bytes: one stream, four, small files and GetUpload. Reference: a bare grpc.aio s
 
 direct: the gateway's CPU for an upload that passes it by. Reference: one that passes through it.
 
+imports: objects of the bucket that become uploads. Reference: boto3 that copies the same objects.
+
 jobs: jobs that do nothing. Reference: bare Dramatiq, Celery, and the worker without its sandbox.
 
 steps: steps of the ledger. Reference: one SET on the same Redis.
@@ -20,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import click
 from rich.console import Console
 
-from benchmarks import direct, ingest, jobs, small_files, status, steps, thumbnails, tus_peer
+from benchmarks import direct, imports, ingest, jobs, small_files, status, steps, thumbnails, tus_peer
 from benchmarks.pairs import Pair, report
 from benchmarks.servers import bench
 from mediafleet_devserver.redis_server import free_port
@@ -49,12 +51,18 @@ def _direct(rounds: int) -> Iterator[Pair]:
         yield from direct.run(here, rounds)
 
 
+def _imports(rounds: int) -> Iterator[Pair]:
+    with bench() as started:
+        yield from imports.run(started, rounds)
+
+
 PARTS: Mapping[str, Callable[[int, Console], Iterable[Pair]]] = {
     "thumbnails": lambda rounds, _: [thumbnails.run(rounds)],
     "bytes": _bytes,
     "steps": lambda rounds, _: steps.run(rounds),
     "jobs": lambda rounds, _: jobs.run(rounds),
     "direct": lambda rounds, _: _direct(rounds),
+    "imports": lambda rounds, _: _imports(rounds),
 }
 
 

@@ -24,7 +24,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.queue import ACTOR_NAME, DramatiqQueue, queue_name
-from tests.chaos.points import CHORES, POINTS, Armed, Fault, Point, Port, Side
+from tests.chaos.points import COPIED, EVERY, STREAMS, Armed, Fault, Point, Port, Side
 
 _SIGNALS = {Fault.KILL: signal.SIGKILL, Fault.PAUSE: signal.SIGSTOP}
 _UNHEARD = (Fault.CUT, Fault.OUTAGE)
@@ -104,7 +104,7 @@ class Failpoints:
 
 
 def _point(armed: Armed) -> Point:
-    return next(point for point in (*POINTS, *CHORES) if point.name == armed.point)
+    return next(point for point in EVERY if point.name == armed.point)
 
 
 class _Wrapped:
@@ -115,9 +115,11 @@ class _Wrapped:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._target, name)
-        if not any((point.port, point.method) == (self._port, name) for point in (*POINTS, *CHORES)):
+        if not any((point.port, point.method) == (self._port, name) for point in EVERY):
             return found
-        return partial(self._stream if name == "read" else self._step, name, found)
+        if name == "copy":
+            found = partial(self._copy, found)
+        return partial(self._stream if name in STREAMS else self._step, name, found)
 
     async def _step(self, method: str, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         armed = self._points.armed(self._port, method, *args, **kwargs)
@@ -140,6 +142,19 @@ class _Wrapped:
             if armed.fault is Fault.THRICE or (armed.fault in _UNHEARD and self._port is Port.LEDGER):
                 answer = await repeat()
         return answer
+
+    async def _copy(self, call: Callable[..., Any], *args: Any, copied: Callable[[int], None], **kwargs: Any) -> Any:
+        """With the failpoints between its parts."""
+
+        def told(size: int) -> None:
+            armed = self._points.armed(self._port, COPIED, size)
+            if armed and armed.side is Side.BEFORE and self._points.happens():
+                self._points.strike(armed)
+            copied(size)
+            if armed and armed.side is Side.AFTER and self._points.happens():
+                self._points.strike(armed)
+
+        return await call(*args, copied=told, **kwargs)
 
     async def _stream(
         self, method: str, call: Callable[..., AsyncGenerator[bytes, None]], *args: Any

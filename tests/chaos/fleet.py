@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,13 +36,15 @@ class FaultyFleet(Fleet):
     The keys of all objects that records name, as the tests have found them, are `named`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Begins to run; `wait` tells when all do."""
+    def __init__(self, folder: Path, storage: Mapping[str, str]) -> None:
+        """Begins to run; `wait` tells when all do. `storage` are variables that name one instead of a folder."""
         self.faults = folder / "faults"
         self.faults.mkdir()
         self.named: set[str] = set()
         super().__init__(
-            folder, _SETTINGS, lambda role: (sys.executable, "-m", "tests.chaos.process", role, str(self.faults))
+            folder,
+            _SETTINGS | dict(storage),
+            lambda role: (sys.executable, "-m", "tests.chaos.process", role, str(self.faults)),
         )
 
     def arm(self, armed: Armed, times: int) -> None:
@@ -62,9 +64,9 @@ class FaultyFleet(Fleet):
 
 
 @contextmanager
-def faulty_fleet_in(folder: Path) -> Iterator[FaultyFleet]:
+def faulty_fleet_in(folder: Path, storage: Mapping[str, str] | None = None) -> Iterator[FaultyFleet]:
     """Running inside the context."""
-    fleet = FaultyFleet(folder)
+    fleet = FaultyFleet(folder, storage or {})
     try:
         fleet.wait()
         yield fleet

@@ -22,7 +22,8 @@ class Port(StrEnum):
 
 
 class Sent(StrEnum):
-    """How the client sends the file: in one call, in parts and a rest, in parts alone, in two streams.
+    """How the file comes: in one call, in parts and a rest, in parts alone, in two streams; straight to the storage; as
+    an object that lies there, small or large.
 
     The first of two streams ends in the middle of a part, by a half-close.
     """
@@ -31,6 +32,9 @@ class Sent(StrEnum):
     PARTS = "parts"
     EVEN = "even"
     TWICE = "twice"
+    DIRECT = "direct"
+    IMPORT = "import"
+    LARGE_IMPORT = "large import"
 
 
 class Fault(StrEnum):
@@ -55,6 +59,13 @@ class Side(StrEnum):
     AFTER = "after"
 
 
+STREAMS = frozenset({"read", "list_parts"})
+"""Steps that answer bit by bit."""
+
+COPIED = "copied"
+"""Not a method: a part of a copy that has more is there."""
+
+
 class Point(NamedTuple):
     """A step: who takes it, by which method of which port, with which arguments."""
 
@@ -70,7 +81,7 @@ class Point(NamedTuple):
     @property
     def faults(self) -> list[Fault]:
         """Those that mean something here."""
-        delivered = self.port is not Port.SANDBOX and self.method != "read"
+        delivered = self.port is not Port.SANDBOX and self.method not in STREAMS | {COPIED}
         return [fault for fault in Fault if delivered or fault is not Fault.THRICE]
 
 
@@ -126,6 +137,26 @@ POINTS = (
 )
 """Steps on the way of an upload."""
 
+AT_STORAGE = (
+    Point("create direct", GATEWAY, Port.LEDGER, "create", Sent.DIRECT),
+    Point("open direct", GATEWAY, Port.LEDGER, "open_direct", Sent.DIRECT),
+    Point("begin direct", GATEWAY, Port.STORE, "begin_multipart", Sent.DIRECT),
+    Point("attach direct", GATEWAY, Port.LEDGER, "attach_direct", Sent.DIRECT),
+    Point("sign part", GATEWAY, Port.STORE, "sign_part", Sent.DIRECT),
+    Point("list parts", GATEWAY, Port.STORE, "list_parts", Sent.DIRECT),
+    Point("seal direct", GATEWAY, Port.LEDGER, "seal", Sent.DIRECT),
+    Point("complete direct", GATEWAY, Port.STORE, "complete_multipart", Sent.DIRECT),
+    Point("finish direct", GATEWAY, Port.LEDGER, "finish", Sent.DIRECT),
+    Point("create import", GATEWAY, Port.LEDGER, "create", Sent.IMPORT),
+    Point("hold import", GATEWAY, Port.LEDGER, "hold_import", Sent.IMPORT),
+    Point("copy", GATEWAY, Port.STORE, "copy", Sent.IMPORT),
+    Point("finish import", GATEWAY, Port.LEDGER, "finish", Sent.IMPORT),
+    Point("copy in parts", GATEWAY, Port.STORE, "copy", Sent.LARGE_IMPORT),
+    Point("copy a part", GATEWAY, Port.STORE, COPIED, Sent.LARGE_IMPORT, lambda size: size > 0),
+    Point("finish large import", GATEWAY, Port.LEDGER, "finish", Sent.LARGE_IMPORT),
+)
+"""Steps on the way of an upload whose bytes pass no gateway."""
+
 CHORES = (
     Point("expire", WORKER, Port.LEDGER, "expire", waits_in="expiry"),
     Point("find sweeps", WORKER, Port.LEDGER, "sweeps", waits_in="sweeps"),
@@ -137,3 +168,5 @@ CHORES = (
     Point("note late manifest", WORKER, Port.LEDGER, "manifest_written"),
 )
 """Steps of housekeeping."""
+
+EVERY = (*POINTS, *AT_STORAGE, *CHORES)

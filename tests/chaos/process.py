@@ -1,15 +1,20 @@
-"""`python -m tests.chaos.process gateway|worker FOLDER`: the real process, with failpoints around its ports."""
+"""`python -m tests.chaos.process gateway|worker FOLDER`: the real process, with failpoints around its ports.
+
+Only what has no setting is shortened in it: how long an import is left to a gateway that gives no sign of life.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import mediafleet_gateway.bootstrap
 import mediafleet_gateway.main
 import mediafleet_workers.bootstrap
 import mediafleet_workers.main
+from mediafleet_core.intake import copying
 from mediafleet_core.ledger import LedgerSettings, connect
 from mediafleet_core.storage import open_store
 from mediafleet_workers.sandbox.sandbox import Sandbox
@@ -31,6 +36,7 @@ def main(role: str, folder: Path) -> int:
         "DramatiqQueue": points.queue,
         "Sandbox": lambda *args, **kwargs: points.wrap(Port.SANDBOX, Sandbox(*args, **kwargs)),
     }
+    copying.HOLD, copying._BEAT = timedelta(seconds=1), 0.1
     bootstrap = mediafleet_gateway.bootstrap if role == GATEWAY else mediafleet_workers.bootstrap
     for name, maker in made.items():
         if hasattr(bootstrap, name):
