@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from mediafleet_core.storage import s3
 from mediafleet_core.uploads import UploadSpec
 from mediafleet_devserver.r2.faults import Fault, FaultKind
 from mediafleet_devserver.r2.operations import Operation
-from tests.directs import PART, Bucket, bucket
+from tests.directs import PART, Bucket
 from tests.gateways import refused
 from tests.imports import Folder, Place, empty, place, take
 from tests.intakes import ANN as TENANT
@@ -34,12 +34,6 @@ from tests.waiting import eventually
 
 FILM = os.urandom(2 * PART + 1)
 """Copied in three parts."""
-
-
-@pytest.fixture(scope="module")
-def r2() -> Iterator[Bucket]:
-    with bucket() as made:
-        yield made
 
 
 @pytest.fixture

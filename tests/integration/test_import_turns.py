@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from mediafleet import AsyncClient, Importable, UploadState
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.errors import Reason
 from mediafleet_core.intake import importing
-from tests.directs import Bucket, bucket
+from tests.directs import Bucket
 from tests.gate import Gate
 from tests.gateways import BOB, refused
 from tests.imports import Place, empty, take, token
@@ -45,12 +45,6 @@ class Line:
         """The tenants of all uploads that were made."""
         found = [[upload.tenant async for upload in client.list()] for client in (self.here.client, self._bob)]
         return [tenant for tenants in found for tenant in tenants]
-
-
-@pytest.fixture(scope="module")
-def r2() -> Iterator[Bucket]:
-    with bucket() as made:
-        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,6 @@ from mediafleet import AsyncClient, FailedPrecondition, Importable, InvalidArgum
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet_core.errors import Reason
 from mediafleet_core.intake.crc32c import checksum
-from tests.directs import Bucket, bucket
 from tests.gateways import ANN, Refusal, bearer, create, refused, send
 from tests.imports import Place, empty, place, take, token
 from tests.workers import settings as worker_settings
@@ -25,12 +24,6 @@ from tests.workers import working
 
 LIMITS = {"strict": {"tenant_bytes": 1000, "allowed_types": ["image/*"], "max_upload_bytes": {"IMAGE": 500}}}
 STRICT = bearer("strict")
-
-
-@pytest.fixture(scope="module")
-def r2() -> Iterator[Bucket]:
-    with bucket() as made:
-        yield made
 
 
 @pytest.fixture(params=["folder", "bucket"])

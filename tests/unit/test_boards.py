@@ -59,9 +59,11 @@ def test_a_board_has_what_an_operator_needs(name: str) -> None:
         assert panel["title"]
         assert re.match(r".{20,}\n\n\*\*What to do:\*\* .+", panel["description"]), panel["title"]
         assert defaults["unit"], panel["title"]
-        assert defaults["thresholds"]["steps"], panel["title"]
+        [lowest, *rising] = [step["value"] for step in defaults["thresholds"]["steps"]]
+        assert (lowest, rising) == (None, sorted(rising)), panel["title"]
         assert panel["datasource"]["uid"] == "${datasource}"
         assert panel["targets"], panel["title"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
         assert all(target["datasource"]["uid"] == "${datasource}" for target in panel["targets"])
 
 
