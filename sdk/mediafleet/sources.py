@@ -113,10 +113,14 @@ def open_source(readable: Readable, name: str, loop: asyncio.AbstractEventLoop) 
     if isinstance(readable, bytes | bytearray | memoryview):
         yield FileSource(io.BytesIO(readable), name or "unnamed")
     elif isinstance(readable, str | os.PathLike):
-        with Path(readable).open("rb") as file:
+        # Unbuffered, as to close a buffer waits for whoever reads from it, and that one for who writes to a FIFO.
+        with Path(readable).open("rb", buffering=0) as file:
             # A name in another encoding than the system's is shown as far as it can be read.
             own = name or os.fsencode(Path(readable).name).decode(errors="replace")
-            yield FileSource(file, own) if file.seekable() else StreamSource(_pull_of(file), own)
+            if file.seekable():
+                yield FileSource(io.BufferedReader(file), own)
+            else:
+                yield StreamSource(lambda: file.read(_PULL), own)
     elif isinstance(readable, AsyncIterable):
         with closing(AsyncSource(aiter(readable), name or "unnamed", loop)) as source:
             yield source

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import os
 import random
 import socket
+import termios
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -189,6 +192,30 @@ async def test_sources_that_wait_hold_nobody_up(gateway: ScriptedGateway, client
                     os.write(end, b"begun, ended")
                     os.close(end)
     assert {bytes(gateway.content[task.result().upload_id]) for task in slow} == {b"begun, ended"}
+
+
+@pytest.mark.parametrize("content", [b"few", LARGE])
+async def test_an_upload_of_a_fifo_ends_at_once_when_it_is_cancelled(
+    client: AsyncClient, tmp_path: Path, content: bytes
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    end = os.open(fifo, os.O_RDWR)
+
+    async def all_is_read() -> bool:
+        return fcntl.ioctl(end, termios.FIONREAD, bytes(4)) == bytes(4)
+
+    rescue = threading.Timer(20, os.close, [end])  # who waits for the reader stops the whole process
+    rescue.start()
+    sending = asyncio.create_task(client.upload(fifo))
+    await asyncio.to_thread(os.write, end, content)
+    await eventually(all_is_read)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    assert rescue.is_alive(), "it ended with the source"
+    rescue.cancel()
+    os.close(end)
 
 
 async def test_a_gateway_lost_while_the_source_waits_holds_up_nothing(gateway: ScriptedGateway, address: str) -> None:
