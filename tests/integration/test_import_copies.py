@@ -21,7 +21,7 @@ from mediafleet_core.intake import IntakeSettings, copying, importing
 from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.ports import WriteSession
 from mediafleet_core.quotas import Limits
-from mediafleet_core.storage import s3
+from mediafleet_core.storage import s3_calls
 from mediafleet_core.uploads import UploadSpec
 from mediafleet_devserver.r2.faults import Fault, FaultKind
 from mediafleet_devserver.r2.operations import Operation
@@ -44,7 +44,7 @@ async def on_r2(redis_url: str, redis_client: Redis, tmp_path: Path, r2: Bucket)
 
 
 async def test_a_storage_that_fails_is_asked_again(on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3, "ATTEMPTS", 1)
+    monkeypatch.setattr(s3_calls, "ATTEMPTS", 1)
     found = await on_r2.only("film.bin", FILM)
     r2.plan(Fault(kind=FaultKind.UNAVAILABLE, operations=frozenset({Operation.UPLOAD_PART_COPY})))
     with refused(StatusCode.UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, RetryInfo):
@@ -91,7 +91,7 @@ async def test_a_caller_that_leaves_as_a_copy_begins_stops_nothing(
 async def test_an_object_that_goes_or_changes_while_it_is_imported_fails(
     on_r2: Place, r2: Bucket, monkeypatch: pytest.MonkeyPatch, gone: bool
 ) -> None:
-    monkeypatch.setattr(s3, "ATTEMPTS", 1)
+    monkeypatch.setattr(s3_calls, "ATTEMPTS", 1)
     found = await on_r2.only("a.bin")
     r2.plan(Fault(kind=FaultKind.UNAVAILABLE, operations=frozenset({Operation.COPY_OBJECT})))
     with refused(StatusCode.UNAVAILABLE, Reason.STORAGE_UNAVAILABLE, RetryInfo):

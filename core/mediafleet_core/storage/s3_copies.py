@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from mediafleet_core.parts import direct_part, direct_part_size
 from mediafleet_core.ports import ObjectStore, StoredObject
+from mediafleet_core.storage.s3_calls import Calls
 from mediafleet_core.storage.troubles import changed, corrupt
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 
 class Copies:
     """CopyObject and UploadPartCopy; the bytes move within the storage."""
 
-    def __init__(
-        self, store: ObjectStore, client: S3Client, call: Callable[..., Awaitable[Any]], bucket: str, most: int
-    ) -> None:
-        """`call` makes one operation of `client`, repeated where that can help; `most` bytes are copied by one."""
+    def __init__(self, store: ObjectStore, calls: Calls, most: int) -> None:
+        """`most` bytes are copied by one call."""
         self.most = most
-        self._store, self._client, self._call, self._bucket = store, client, call, bucket
+        self._store, self._calls, self._client = store, calls, calls.client
 
     async def at_once(self, source: StoredObject, key: str, about: Mapping[str, Any]) -> str:
         """The ETag of the copy; `about` is its type and metadata."""
-        answer = await self._call(
+        answer = await self._calls.call(
             key, self._client.copy_object, MetadataDirective="REPLACE", **self._source(source), **about
         )
         return str(answer["CopyObjectResult"]["ETag"]).strip('"')
@@ -35,14 +31,14 @@ class Copies:
     ) -> StoredObject:
         """The copy, made of equal parts; nothing stays where that fails."""
         copied(0)
-        multipart_id = str((await self._call(key, self._client.create_multipart_upload, **about))["UploadId"])
+        multipart_id = str((await self._calls.call(key, self._client.create_multipart_upload, **about))["UploadId"])
         try:
             parts = await self._parts(source, key, multipart_id, copied)
             # Not every server heeds the condition on parts.
             now = await self._store.head(source.key)
             if now is None or now.etag != source.etag:
                 raise changed(source.key)
-            await self._call(
+            await self._calls.call(
                 key,
                 self._client.complete_multipart_upload,
                 done=lambda: self._store.head(key),
@@ -64,7 +60,7 @@ class Copies:
         while done < source.size:
             number = len(parts) + 1
             size = direct_part(source.size, part_size, number)
-            answer = await self._call(
+            answer = await self._calls.call(
                 key,
                 self._client.upload_part_copy,
                 UploadId=multipart_id,
@@ -78,4 +74,7 @@ class Copies:
         return parts
 
     def _source(self, source: StoredObject) -> dict[str, Any]:
-        return {"CopySource": {"Bucket": self._bucket, "Key": source.key}, "CopySourceIfMatch": f'"{source.etag}"'}
+        return {
+            "CopySource": {"Bucket": self._calls.bucket, "Key": source.key},
+            "CopySourceIfMatch": f'"{source.etag}"',
+        }
