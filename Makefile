@@ -67,7 +67,7 @@ test: $(STAMP) ## the quick tests, files side by side
 	@$(RUN) -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-long: $(STAMP) ## all tests, the long ones too
-	@$(RUN) -m pytest -q -m "long or not long" $(ARGS)
+	@$(RUN) -m pytest -q -m "long or not long" --hypothesis-profile=long $(ARGS)
 
 test-s3: $(STAMP) $(if $(OWN),,$(SWIFT)/.ready) ## storage and upload tests on OpenStack Swift; OWN=1 takes the S3 server that R2_* name
 	@MEDIAFLEET_TEST_STORES=environment $(if $(OWN),,$(RUN) -m tests.swift $(SWIFT)) \

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from mediafleet_core import lifecycle
 from mediafleet_devserver.redis_server import redis_server
 
+for profile, derandomize in (("daily", True), ("long", False)):
+    # Every day the same examples, so that no change meets what another one has to answer for; others in the long tests.
+    slow = [HealthCheck.too_slow]
+    settings.register_profile(profile, derandomize=derandomize, deadline=None, suppress_health_check=slow)
+
 _HOUR = 3600
 _LONGEST = 20
 """Seconds that a test which counts by the hour may last."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_environment() -> Iterator[None]:
+    """The shell and the terminal of whoever runs the tests have no part in them, but for the storage of test-s3."""
+    ours = () if "MEDIAFLEET_TEST_STORES" in os.environ else ("MEDIAFLEET_", "R2_")
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [name for name in os.environ if name.startswith((*ours, "FORCE_COLOR", "NO_COLOR"))]:
+            environment.delenv(name)
+        environment.setenv("COLUMNS", "80")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -560,7 +560,9 @@ STREAMS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(size=st.integers(0, 8 * PART), declared=st.booleans(), streams=STREAMS)
 async def test_any_split_overlap_interruption_and_resume_gives_the_same_object(
     redis_url: str, tmp_path: Path, size: int, declared: bool, streams: list[tuple[int, int, int, str, int]]
