@@ -235,10 +235,11 @@ async def test_a_gateway_that_is_away_for_longer_is_told_once_before_the_end() -
 async def test_wrong_endpoints_have_sentences_of_their_own() -> None:
     async with serving(ScriptedGateway()) as address:
         tls = await mediafleet("usage", "--timeout", "0.3", endpoint=f"https://{address}")
-    unknown = await mediafleet("usage", "--timeout", "0.3", endpoint="no-such-host.invalid:8070")
+    unknown = await mediafleet("usage", "--timeout", "2", endpoint="no-such-host.invalid:8070")
     assert tls.stderr.startswith(f"mediafleet: UNAVAILABLE: what answers at {address} speaks no TLS; ")
-    assert unknown.stderr.startswith("mediafleet: UNAVAILABLE: the host of no-such-host.invalid:8070 is not known; ")
-    assert (tls.stderr + unknown.stderr).count("\n") == 2
+    told = unknown.stderr.splitlines()[-1]  # whoever resolves names may take his time
+    assert told.startswith("mediafleet: UNAVAILABLE: the host of no-such-host.invalid:8070 is not known; ")
+    assert tls.stderr.count("\n") == 1
 
 
 def test_help_starts_without_grpc() -> None:

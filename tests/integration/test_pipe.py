@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as NoAnswerError
 
 from mediafleet_core.ledger.pipe import Pipe
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -35,6 +36,14 @@ async def only_client(redis_client: Redis) -> str:
 async def ask_until_refused(pipe: Pipe) -> None:
     while True:  # a break is noticed a moment after it happened
         await pipe.call("GET", "nothing")
+
+
+async def answers(pipe: Pipe) -> bool:
+    """Whether it does within its time, which is too short for a busy machine."""
+    try:
+        return bool(await pipe.call("ECHO", "again") == b"again")
+    except (NoAnswerError, BrokenError):
+        return False
 
 
 async def test_everybody_gets_their_own_answer(pipe: Pipe) -> None:
@@ -76,7 +85,7 @@ async def test_silence_is_a_break_for_all_who_wait(redis_client: Redis) -> None:
         pipe.call("BLPOP", "nothing-comes", "0"), pipe.call("ECHO", "behind it"), return_exceptions=True
     )
     assert all(isinstance(error, NoAnswerError | BrokenError) for error in blocked)
-    assert await pipe.call("ECHO", "again") == b"again"
+    await eventually(lambda: answers(pipe))
     await pipe.close()
 
 
@@ -88,7 +97,7 @@ async def test_silence_is_a_break_even_if_nobody_waits_that_long(redis_client: R
     blocked.cancel()
     answer = None
     while answer is None:  # each caller leaves long before the time-out
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, NoAnswerError, BrokenError):
             async with asyncio.timeout(0.05):
                 answer = await pipe.call("ECHO", "heard")
     assert answer == b"heard"
