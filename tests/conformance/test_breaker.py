@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -36,9 +37,8 @@ class Asked:
             return False
 
 
-@pytest.fixture
-async def asked() -> AsyncIterator[Asked]:
-    cooldown = timedelta(seconds=1)  # longer than the calls that find it open
+@asynccontextmanager
+async def asking(cooldown: timedelta = timedelta(minutes=1)) -> AsyncIterator[Asked]:
     with bucket("media-breaker", storage_breaker_failures=OPENS_AFTER, storage_breaker_cooldown=cooldown) as behind:
         opened = Asked(behind)
         yield opened
@@ -49,24 +49,33 @@ def state(name: str) -> float | None:
     return REGISTRY.get_sample_value("mediafleet_storage_circuit", {"state": name})
 
 
-async def test_a_dead_bucket_is_left_alone_and_found_again(asked: Asked) -> None:
+async def opened(asked: Asked) -> None:
     asked.faults.plan([Fault(kind=FaultKind.UNAVAILABLE)])
     for _ in range(OPENS_AFTER):
         await asked.refused()
-    assert (state("closed"), state("open")) == (0, 1)
-
-    before = asked.faults.struck.total()
-    refused = await asked.refused()
-    assert refused.retry_after is not None
-    assert refused.retry_after >= 1.0
-    assert asked.faults.struck.total() == before
-
-    asked.faults.plan([])
-    await eventually(asked.answers)
-    assert (state("closed"), state("open")) == (1, 0)
 
 
-async def test_a_missing_object_never_opens_it(asked: Asked) -> None:
-    for _ in range(3 * OPENS_AFTER):
-        assert await asked.answers()
-    assert state("closed") == 1
+async def test_a_dead_bucket_is_left_alone() -> None:
+    async with asking() as asked:
+        await opened(asked)
+        assert (state("closed"), state("open")) == (0, 1)
+        before = asked.faults.struck.total()
+        refused = await asked.refused()
+        assert refused.retry_after is not None
+        assert refused.retry_after >= 1.0
+        assert asked.faults.struck.total() == before
+
+
+async def test_a_bucket_that_is_back_is_found_again() -> None:
+    async with asking(cooldown=timedelta(milliseconds=300)) as asked:
+        await opened(asked)
+        asked.faults.plan([])
+        await eventually(asked.answers)
+        assert (state("closed"), state("open")) == (1, 0)
+
+
+async def test_a_missing_object_never_opens_it() -> None:
+    async with asking() as asked:
+        for _ in range(3 * OPENS_AFTER):
+            assert await asked.answers()
+        assert state("closed") == 1
