@@ -10,6 +10,9 @@ import google_crc32c
 CHUNK = 1 << 20
 """Bytes that reads and copies move at once."""
 
+UNTYPED = "application/octet-stream"
+"""The content type of a body for which none is named."""
+
 
 def crc32c_of(chunks: Iterable[bytes | memoryview], crc32c: int = 0) -> int:
     """CRC32C of the joined chunks, going on from `crc32c`."""

@@ -15,12 +15,12 @@ import msgspec
 from mediafleet_core.errors import MediafleetError, Reason, invalid_field
 from mediafleet_core.object_keys import IMPORTS
 from mediafleet_core.ports import StoredObject
+from mediafleet_core.storage.bodies import UNTYPED
 from mediafleet_core.storage.folders import keys_below
 from mediafleet_core.storage.plain_files import PlainFiles, described
 from mediafleet_core.storage.troubles import changed, corrupt, missing
 from mediafleet_core.storage.whole_files import FolderGoneError, WholeFiles, copy, make_folders, sync
 
-UNTYPED = "application/octet-stream"
 _COMPONENT = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._=+@-]{1,200}"
 _KEY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _KEY_RULE = "names of A-Z a-z 0-9 . _ - = + @ joined by single slashes, none of them . or .., not below imports/"

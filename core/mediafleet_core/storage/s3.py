@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from mediafleet_core.errors import MediafleetError, Reason
 from mediafleet_core.object_keys import CHECK_KEY
 from mediafleet_core.ports import Chunks, SignedPut, StoredObject, StoredPart, UnfinishedMultipart, UploadedPart
-from mediafleet_core.storage.bodies import CHUNK
+from mediafleet_core.storage.bodies import CHUNK, UNTYPED
 from mediafleet_core.storage.denials import Answer
 from mediafleet_core.storage.links import content_disposition, lifetime
 from mediafleet_core.storage.s3_calls import ATTEMPTS, Calls, etag_in
@@ -25,7 +25,6 @@ from mediafleet_core.storage.settings import StorageSettings
 from mediafleet_core.storage.signed_puts import SignedPuts
 from mediafleet_core.storage.troubles import corrupt
 
-UNTYPED = "application/octet-stream"
 _PER_CALL = 1_000
 _NO_MULTIPART = "absent"
 _PLAIN = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -44,7 +43,7 @@ class S3Store:
         self._puts = SignedPuts(settings)
         self._digests = Digests(settings.storage_digest, self._calls)
         self._multiparts = Multiparts(self._calls, self._puts, self._digests, self.head)
-        self._copies = Copies(self, self._calls, settings.storage_copy_bytes)
+        self._copies = Copies(self._calls, self._multiparts, self.head, settings.storage_copy_bytes)
 
     @property
     def signs_parts(self) -> bool:

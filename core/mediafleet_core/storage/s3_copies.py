@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mediafleet_core.parts import direct_part, direct_part_size
-from mediafleet_core.ports import ObjectStore, StoredObject
-from mediafleet_core.storage.s3_calls import Calls
+from mediafleet_core.ports import StoredObject
+from mediafleet_core.storage.s3_calls import Calls, etag_in
+from mediafleet_core.storage.s3_multiparts import Multiparts
 from mediafleet_core.storage.troubles import changed, corrupt
 
 
 class Copies:
     """CopyObject and UploadPartCopy; the bytes move within the storage."""
 
-    def __init__(self, store: ObjectStore, calls: Calls, most: int) -> None:
-        """`most` bytes are copied by one call."""
+    def __init__(
+        self, calls: Calls, multiparts: Multiparts, head: Callable[[str], Awaitable[StoredObject | None]], most: int
+    ) -> None:
+        """`multiparts` aborts one; `head` tells of an object; `most` bytes are copied by one call."""
         self.most = most
-        self._store, self._calls, self._client = store, calls, calls.client
+        self._calls, self._client = calls, calls.client
+        self._multiparts, self._head = multiparts, head
 
     async def at_once(self, source: StoredObject, key: str, about: Mapping[str, Any]) -> str:
         """The ETag of the copy; `about` is its type and metadata."""
         answer = await self._calls.call(
             key, self._client.copy_object, MetadataDirective="REPLACE", **self._source(source), **about
         )
-        return str(answer["CopyObjectResult"]["ETag"]).strip('"')
+        return etag_in(answer["CopyObjectResult"])
 
     async def in_parts(
         self, source: StoredObject, key: str, about: Mapping[str, Any], copied: Callable[[int], None]
@@ -35,20 +39,20 @@ class Copies:
         try:
             parts = await self._parts(source, key, multipart_id, copied)
             # Not every server heeds the condition on parts.
-            now = await self._store.head(source.key)
+            now = await self._head(source.key)
             if now is None or now.etag != source.etag:
                 raise changed(source.key)
             await self._calls.call(
                 key,
                 self._client.complete_multipart_upload,
-                done=lambda: self._store.head(key),
+                done=lambda: self._head(key),
                 UploadId=multipart_id,
                 MultipartUpload={"Parts": parts},
             )
         except BaseException:
-            await self._store.abort_multipart(key, multipart_id)
+            await self._multiparts.abort(key, multipart_id)
             raise
-        stored = await self._store.head(key)
+        stored = await self._head(key)
         if stored is None or stored.size != source.size:
             raise corrupt(key)
         return stored
