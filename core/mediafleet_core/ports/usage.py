@@ -29,8 +29,8 @@ class ListedUpload(NamedTuple):
 class Compared(NamedTuple):
     """What the ledger says of uploads that were listed.
 
-    `moved` had a change of their usage since the run began and count on neither side; `differing` have so much
-    more than is counted.
+    `moved` had a change of their usage since the run began and count on neither side; `differing` have so much more
+    than is counted.
     """
 
     moved: frozenset[UploadId]

@@ -1,5 +1,5 @@
--- A reconciliation begins if one is due: at its time, some time after one that failed, or when one is wanted. From here on
--- add_usage() notes what moves. The detail is what is counted now.
+-- A reconciliation begins if one is due: at its time, some time after one that failed, or when one is wanted. From here
+-- on add_usage() notes what moves. The detail is what is counted now.
 local known = redis.call('HMGET', P .. 'reconciliation', 'time', 'tried', 'wanted', 'keys')
 local time, tried, wanted, keys = num(known[1]), num(known[2]), num(known[3]), num(known[4])
 if redis.call('EXISTS', P .. 'reconciling') == 1 then return 'BUSY' end
