@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import grpc
 
 from mediafleet.gateways import Gateway, Gateways
-from mediafleet.v1.batches_pb2 import ListBatchesRequest, ListBatchesResponse
-from mediafleet.v1.notifications_pb2 import ListNotificationsRequest, ListNotificationsResponse
-from mediafleet.v1.uploads_pb2 import (
-    ListImportablesRequest,
-    ListImportablesResponse,
-    ListUploadsRequest,
-    ListUploadsResponse,
-)
-from mediafleet.v1.usage_pb2 import ListUsageHistoryRequest, ListUsageHistoryResponse
 
-Request = TypeVar(
-    "Request",
-    ListBatchesRequest,
-    ListImportablesRequest,
-    ListNotificationsRequest,
-    ListUploadsRequest,
-    ListUsageHistoryRequest,
-)
-Page = TypeVar(
-    "Page",
-    ListBatchesResponse,
-    ListImportablesResponse,
-    ListNotificationsResponse,
-    ListUploadsResponse,
-    ListUsageHistoryResponse,
-)
+
+class Listing(Protocol):
+    """A request of the contract for one page."""
+
+    page_token: str
+
+
+class Listed(Protocol):
+    """A page of the contract."""
+
+    next_page_token: str
+
+
+Request = TypeVar("Request", bound=Listing)
+Page = TypeVar("Page", bound=Listed)
 
 
 class Calls:

@@ -14,7 +14,7 @@ from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.watching import resumed
 
 
-class FollowCalls(UploadCalls):
+class FollowingCalls(UploadCalls):
     """Of `AsyncClient`: `watch`, `watch_many` and `wait`."""
 
     async def watch(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
-from google.protobuf.message import Message
 
 from mediafleet.errors import DeadlineExceeded, Internal, MediafleetError, Unavailable, from_rpc_error
 from mediafleet.retries import Patience
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from mediafleet.v1.uploads_pb2_grpc import UploadServiceAsyncStub
     from mediafleet.v1.usage_pb2_grpc import UsageServiceAsyncStub
 
-Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
+Request = TypeVar("Request")
+Response = TypeVar("Response")
 Token = str | Callable[[], str]
 
 logger = logging.getLogger("mediafleet")

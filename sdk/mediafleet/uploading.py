@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from mediafleet.errors import MediafleetError
-from mediafleet.following import FollowCalls
+from mediafleet.following import FollowingCalls
 from mediafleet.many import AT_ONCE, UploadOutcome, each, in_parallel
 from mediafleet.paths import path_within
 from mediafleet.progress import Callback, Report, UploadProgress
@@ -33,7 +33,7 @@ _TRANSFERS: Mapping[Transfer, pb.Transfer.ValueType] = {
 }
 
 
-class UploadingCalls(FollowCalls):
+class UploadingCalls(FollowingCalls):
     """Of `AsyncClient`: `upload` and `upload_many`."""
 
     async def upload(
