@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mediafleet.cli.text import labels, moment
+from mediafleet.cli.text import MOST_ROWS, labels, moment
 
 KINDS = ("IMAGE", "AUDIO", "VIDEO", "DOCUMENT", "OTHER")
 
@@ -17,6 +17,10 @@ R = TypeVar("R")
 
 labelled = click.option(
     "--label", "labels", multiple=True, callback=labels, metavar="KEY=VALUE", help="With this mark; may be repeated."
+)
+
+limited = click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(min=1, max=MOST_ROWS), help="At most so many."
 )
 
 

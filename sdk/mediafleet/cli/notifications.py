@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mediafleet.cli.connection import BRIEF, Connection, connected
-from mediafleet.cli.text import MOST_ROWS
+from mediafleet.cli.filters import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +28,7 @@ def notifications() -> None:
 
 @notifications.command(name="list")
 @click.option("--unread", is_flag=True, help="Only those that are not read.")
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(min=1, max=MOST_ROWS), help="At most so many."
-)
+@limited
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @connected(BRIEF)
 def list_notifications(connection: Connection, unread: bool, limit: int, as_json: bool) -> None:

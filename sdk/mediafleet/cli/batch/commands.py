@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mediafleet.cli.connection import BRIEF, ENDURING, Connection, connected
-from mediafleet.cli.filters import any_of, labelled
-from mediafleet.cli.text import MOST_ROWS, counted
+from mediafleet.cli.filters import any_of, labelled, limited
+from mediafleet.cli.text import counted
 
 if TYPE_CHECKING:
     from mediafleet.v1.batches_pb2 import Batch
@@ -32,9 +32,7 @@ def _print(batch: Batch, as_json: bool) -> None:
 @click.option("--collection", default="", help="Of this collection.")
 @labelled
 @click.option("--text", default="", help="Part of the name.")
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(min=1, max=MOST_ROWS), help="At most so many."
-)
+@limited
 @_json
 @connected(BRIEF)
 def list_batches(

@@ -25,7 +25,7 @@ ELSEWHERE = "elsewhere"
 """Title of the check, any distribution's, that says where Redis and storage are looked at."""
 
 POD = "kubectl exec deploy/mediafleet-gateway -- mediafleet doctor"
-"""There they are."""
+"""How to have them looked at there."""
 
 
 def page_origin(ctx: click.Context, param: click.Parameter, value: str) -> str:

@@ -16,7 +16,7 @@ LOOK = 0.5
 
 
 async def refreshed(connection: Connection) -> tuple[Usage, bool]:
-    """The figures after the comparison, and whether there was one: else they are as they were."""
+    """The figures after the reconciliation, and whether there was one: else they are as they were."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
