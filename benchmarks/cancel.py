@@ -37,7 +37,7 @@ def _row(name: str, seconds: list[float]) -> str:
 @click.command(help=__doc__)
 @click.option("--each", default=25, show_default=True, help="Cancels in each of the eight phases.")
 def main(each: int) -> None:
-    """From the RPC until CANCELLED, no child, no scratch, no multipart, nothing reserved or in a queue."""
+    """Measure and print."""
     took: dict[str, list[float]] = defaultdict(list)
     with TemporaryDirectory(prefix="mediafleet-bench-") as folder, place(Path(folder) / "data") as here:
         for number in track(range(each), "cancelling"):

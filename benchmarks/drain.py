@@ -119,7 +119,7 @@ def _code_of(checkout: Path) -> dict[str, str]:
 @click.option("--to", "after", type=_CHECKOUT, default=ROOT, help="Checkout that their successors run: a roll-back.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
 def main(uploads: int, jobs: int, watchers: int, before: Path, after: Path, as_json: bool) -> None:
-    """Two gateways and two workers; SIGTERM for each, and a successor."""
+    """Measure and print."""
     with TemporaryDirectory(prefix="mediafleet-drain-") as folder:
         went = asyncio.run(measure(Path(folder), Load(uploads, jobs, watchers), before=before, after=after))
     if as_json:

@@ -13,10 +13,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import boto3
 import uvloop
-from botocore.config import Config
 
+from benchmarks.boto import s3_client
 from benchmarks.pairs import Pair, measure_all
 from benchmarks.servers import Bench, Server, s3_settings
 from mediafleet import AsyncClient
@@ -44,15 +43,7 @@ class Copies:
 
     def __init__(self, endpoint: Server) -> None:
         """Puts the sources into the bucket."""
-        settings = s3_settings(endpoint)
-        self._client = boto3.client(
-            "s3",
-            endpoint_url=settings["ENDPOINT_URL"],
-            aws_access_key_id=settings["ACCESS_KEY_ID"],
-            aws_secret_access_key=settings["SECRET_ACCESS_KEY"],
-            region_name="us-east-1",
-            config=Config(max_pool_connections=AT_ONCE, request_checksum_calculation="when_required"),
-        )
+        self._client = s3_client(endpoint, AT_ONCE, request_checksum_calculation="when_required")
         self._threads = ThreadPoolExecutor(AT_ONCE)
         self._rounds = itertools.count()
         self._etags = list(self._threads.map(self._put, range(OBJECTS)))

@@ -105,7 +105,7 @@ def _told(name: str, seconds: list[float]) -> float:
 @click.option("--jobs", default=50, show_default=True, help="Healthy jobs of each half of a round.")
 @click.option("--rounds", default=4, show_default=True, help="Of both halves.")
 def main(jobs: int, rounds: int) -> None:
-    """One tenant keeps two of a worker's four slots busy, another sends a picture of 1 MP after the other."""
+    """Measure and print."""
     file = io.BytesIO()
     scene(1200, 900).save(file, "JPEG")
     beside: dict[str, list[float]] = {"poison": [], "legal work": []}

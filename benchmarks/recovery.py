@@ -89,7 +89,7 @@ async def measure(folder: Path, jobs: int, rounds: int) -> list[float]:
 @click.option("--rounds", default=4, show_default=True, help="Workers killed, one after the other.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a sentence.")
 def main(jobs: int, rounds: int, as_json: bool) -> None:
-    """Two gateways, two workers with default settings; SIGKILL for one worker, its zygote and its children."""
+    """Measure and print."""
     with TemporaryDirectory(prefix="mediafleet-bench-") as folder:
         seconds = asyncio.run(measure(Path(folder), jobs, rounds))
     found = {"median": statistics.median(seconds), "p99": quantile(seconds, 99), "most": seconds[-1]}

@@ -16,14 +16,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import boto3
 import click
 import grpc
 import uvloop
-from botocore.config import Config
 
+from benchmarks.boto import s3_client
 from benchmarks.pairs import Pair, measure
-from benchmarks.servers import Server, bench, s3_settings
+from benchmarks.servers import Server, bench
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 from mediafleet_devserver.redis_server import free_port
@@ -51,15 +50,7 @@ class Direct:
     """boto3 as its users set it up: defaults, one client, eight threads."""
 
     def __init__(self, sink: Server) -> None:
-        settings = s3_settings(sink)
-        self._client = boto3.client(
-            "s3",
-            endpoint_url=settings["ENDPOINT_URL"],
-            aws_access_key_id=settings["ACCESS_KEY_ID"],
-            aws_secret_access_key=settings["SECRET_ACCESS_KEY"],
-            region_name="us-east-1",
-            config=Config(max_pool_connections=AT_ONCE),
-        )
+        self._client = s3_client(sink, AT_ONCE)
         self._threads = ThreadPoolExecutor(AT_ONCE)
 
     def files_per_second(self) -> float:
@@ -108,7 +99,7 @@ def _spent(name: str, files_per_second: Callable[[], float], servers: Mapping[st
 @click.command(help=__doc__)
 @click.option("--rounds", default=5, show_default=True, help="Rounds of 600 files each.")
 def main(rounds: int) -> None:
-    """What each process spends on a 200 KB file, through the gateway and by boto3 alone."""
+    """Measure and print."""
     with bench() as started:
         sink = started.python("benchmarks.discarding_s3", f"127.0.0.1:{free_port()}")
         gateway = started.gateway(sink)

@@ -72,7 +72,7 @@ def _one(first: GatewayProcess, second: GatewayProcess) -> tuple[float, float]:
 @click.command(help=__doc__)
 @click.option("--rounds", default=20, show_default=True, help="Uploads, one after the other.")
 def main(rounds: int) -> None:
-    """Two gateways, local storage, a file of 32 MiB of which half is durable when its gateway is paused."""
+    """Measure and print."""
     with TemporaryDirectory(prefix="mediafleet-bench-") as folder, ExitStack() as stack:
         root = Path(folder)
         (root / "redis").mkdir()

@@ -161,7 +161,7 @@ def _keep_house(started: Bench, bucket: Server, folder: Path) -> None:
 @click.option("--pause", default=100.0, show_default=True, help="Milliseconds that the bucket takes for a page.")
 @click.option("--calls", default=2_000, show_default=True, help="Of GetUsage for each figure.")
 def main(records: int, pause: float, calls: int) -> None:
-    """A gateway, a worker and Redis, each a process of its own."""
+    """Measure and print."""
     with bench() as started, TemporaryDirectory(prefix="mediafleet-bench-") as folder:
         click.echo(json.dumps(asyncio.run(measure(started, Path(folder), records, pause, calls)), indent=2))
 
