@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from mediafleet import AsyncClient
 from mediafleet.v1 import uploads_pb2 as pb
@@ -29,7 +30,7 @@ async def passes(
     case: Case,
     tenant: TenantId,
     content: bytes,
-    send: Callable[[AsyncClient], Awaitable[pb.Upload]],
+    send: Callable[[AsyncClient], Coroutine[Any, Any, pb.Upload]],
 ) -> None:
     """The `content` that `send` makes a new tenant's only upload of, terminal, passes as if nothing had happened."""
     start = await ledger.position()
@@ -42,17 +43,13 @@ async def passes(
 
     async with AsyncClient(targets=fleet.gateways, token=fleet.token(tenant), timeout=patience) as client:
         async with asyncio.TaskGroup() as both:
-            sending = both.create_task(_sent(send, client))
+            sending = both.create_task(send(client))
             both.create_task(remedy(fleet, case.fault, case.times, others_are_done))
         done = sending.result()
         assert done.state == pb.UPLOAD_STATE_SUCCEEDED
         assert [event.WhichOneof("event") async for event in client.watch(done.upload_id)] == ["snapshot"]
     await _is_one(ledger, tenant, UploadId(done.upload_id), start)
     await _is_whole(fleet, ledger, store, UploadId(done.upload_id), content)
-
-
-async def _sent(send: Callable[[AsyncClient], Awaitable[pb.Upload]], client: AsyncClient) -> pb.Upload:
-    return await send(client)
 
 
 async def _is_one(ledger: RedisLedger, tenant: TenantId, upload_id: UploadId, start: Cursor) -> None:
