@@ -29,13 +29,18 @@ class Bucket(NamedTuple):
     @property
     def environment(self) -> dict[str, str]:
         """The settings as variables."""
-        return {
-            "MEDIAFLEET_STORAGE": "r2",
-            "R2_ENDPOINT_URL": self.settings.r2_endpoint_url,
-            "R2_BUCKET_NAME": self.settings.r2_bucket_name,
-            "R2_ACCESS_KEY_ID": self.settings.r2_access_key_id,
-            "R2_SECRET_ACCESS_KEY": self.settings.r2_secret_access_key.get_secret_value(),
-        }
+        return environment_of(self.settings)
+
+
+def environment_of(settings: StorageSettings) -> dict[str, str]:
+    """What makes a process use this bucket."""
+    return {
+        "MEDIAFLEET_STORAGE": "r2",
+        "R2_ENDPOINT_URL": settings.r2_endpoint_url,
+        "R2_BUCKET_NAME": settings.r2_bucket_name,
+        "R2_ACCESS_KEY_ID": settings.r2_access_key_id,
+        "R2_SECRET_ACCESS_KEY": settings.r2_secret_access_key.get_secret_value(),
+    }
 
 
 @contextmanager

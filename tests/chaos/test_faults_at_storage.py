@@ -16,6 +16,7 @@ from mediafleet_core.ledger import RedisLedger
 from mediafleet_core.object_keys import ROOT, imports
 from mediafleet_core.ports import ObjectStore
 from mediafleet_core.storage import open_store
+from tests.buckets import environment_of
 from tests.chaos.cases import Case, cases_of, picture
 from tests.chaos.fleet import FaultyFleet, faulty_fleet_in
 from tests.chaos.outcome import passes
@@ -41,11 +42,7 @@ def r2() -> Iterator[Bucket]:
 def fleet(tmp_path_factory: pytest.TempPathFactory, r2: Bucket) -> Iterator[FaultyFleet]:
     """As the other one, on a bucket."""
     storage = {
-        "MEDIAFLEET_STORAGE": "r2",
-        "R2_ENDPOINT_URL": r2.url,
-        "R2_BUCKET_NAME": r2.name,
-        "R2_ACCESS_KEY_ID": "id",
-        "R2_SECRET_ACCESS_KEY": "secret",
+        **environment_of(r2.storage),
         "MEDIAFLEET_DIRECT_PART_BYTES": str(PART),
         "MEDIAFLEET_STORAGE_COPY_BYTES": str(PART),
     }

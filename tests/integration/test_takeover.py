@@ -25,7 +25,7 @@ from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.ports import ObjectStore
 from mediafleet_core.storage import Backend, StorageSettings, open_store
-from mediafleet_devserver.r2 import R2Endpoint, R2Settings, serving
+from tests.buckets import bucket
 from tests.gate import Gate
 from tests.gateway_processes import GatewayProcess, gateway_process
 from tests.intakes import some_bytes
@@ -64,20 +64,10 @@ def local_storage(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def r2() -> Iterator[dict[str, str]]:
+def r2_storage() -> Iterator[dict[str, str]]:
     """A bucket under R2's rules."""
-    made = R2Settings(
-        r2_bucket_name="takeover", r2_access_key_id="key-id", r2_secret_access_key=SecretStr("secret of tests")
-    )
-    with serving(R2Endpoint(made)) as url:
-        yield {
-            "MEDIAFLEET_STORAGE": "r2",
-            "R2_ENDPOINT_URL": url,
-            "R2_BUCKET_NAME": "takeover",
-            "R2_ACCESS_KEY_ID": "key-id",
-            "R2_SECRET_ACCESS_KEY": "secret of tests",
-            "MEDIAFLEET_PART_BYTES": str(R2_PART),
-        }
+    with bucket("takeover") as made:
+        yield {**made.environment, "MEDIAFLEET_PART_BYTES": str(R2_PART)}
 
 
 async def outcome_of(call: grpc.Future[pb.WriteUploadResponse]) -> pb.Upload | ErrorInfo:
@@ -182,7 +172,7 @@ async def test_of_two_writers_exactly_one_wins(
 
 @asynccontextmanager
 async def paused_r2(
-    redis_url: str, r2: Mapping[str, str], folder: Path, moment: str
+    redis_url: str, r2_storage: Mapping[str, str], folder: Path, moment: str
 ) -> AsyncIterator[tuple[GatewayProcess, GatewayProcess, Gate]]:
     """The gateway that will be paused, another one, and the gate on the first one's way to the bucket."""
     gate = {
@@ -190,12 +180,12 @@ async def paused_r2(
         "complete": Gate(r"POST [^ ]*uploadId=", with_head=True),
     }[moment]
     async with AsyncExitStack() as stack:
-        near = await stack.enter_async_context(gate.to(r2["R2_ENDPOINT_URL"].removeprefix("http://")))
-        through = {**r2, "R2_ENDPOINT_URL": f"http://{near}"}
+        near = await stack.enter_async_context(gate.to(r2_storage["R2_ENDPOINT_URL"].removeprefix("http://")))
+        through = {**r2_storage, "R2_ENDPOINT_URL": f"http://{near}"}
         first, second = await asyncio.gather(
             *(
                 asyncio.to_thread(stack.enter_context, gateway_process(redis_url, storage, folder / name))
-                for storage, name in ((through, "first"), (r2, "second"))
+                for storage, name in ((through, "first"), (r2_storage, "second"))
             )
         )
         yield first, second, gate
@@ -211,13 +201,13 @@ async def paused_r2(
     ],
 )
 async def test_a_paused_gateway_that_wakes_up_changes_nothing_in_r2(
-    redis_url: str, redis_client: Redis, tmp_path: Path, r2: dict[str, str], moment: str, wakes: str
+    redis_url: str, redis_client: Redis, tmp_path: Path, r2_storage: dict[str, str], moment: str, wakes: str
 ) -> None:
     old = some_bytes(2 * R2_PART + MIB)
     # What the older writer had recorded stays; the newer one may bring other bytes from there on.
     new = old if moment == "complete" else old[:R2_PART] + some_bytes(2 * R2_PART, seed=7)
-    store = open_store(settings_of(r2))
-    async with paused_r2(redis_url, r2, tmp_path, moment) as (first, second, gate):
+    store = open_store(settings_of(r2_storage))
+    async with paused_r2(redis_url, r2_storage, tmp_path, moment) as (first, second, gate):
         upload_id = await create(second)
         older = write(first, upload_id, chunks(old))
         await asyncio.wait_for(gate.reached.wait(), 60)
