@@ -69,10 +69,10 @@ class FollowingCalls(UploadCalls):
             return await self._terminal(upload, Report(progress, upload.size_bytes))
 
     async def _terminal(self, upload: pb.Upload, report: Report) -> pb.Upload:
-        events = self.watch(upload.upload_id)
-        async for event in events:
-            upload = applied(event, upload)
-            if event.HasField("deleted"):
-                raise NotFound("the upload was deleted while it was waited for", reason="UPLOAD_NOT_FOUND")
-            report.heard(upload)
+        async with aclosing(self.watch(upload.upload_id)) as events:
+            async for event in events:
+                upload = applied(event, upload)
+                if event.HasField("deleted"):
+                    raise NotFound("the upload was deleted while it was waited for", reason="UPLOAD_NOT_FOUND")
+                report.heard(upload)
         return upload

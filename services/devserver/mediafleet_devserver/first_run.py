@@ -81,7 +81,7 @@ async def _first_run(server: DevServer, files: Sequence[Path], once: bool) -> in
 async def _demonstrate(server: DevServer, files: Sequence[Path]) -> list[Receipt]:
     async with AsyncClient(targets=server.endpoints.gateways, token=server.endpoints.token) as client:
         if kept := [upload.upload_id async for upload in client.list()]:
-            _say(f"Found {len(kept)} uploads of earlier runs.")
+            _say(f"Found {len(kept)} upload{'s' * (len(kept) > 1)} of earlier runs.")
         if not files:
             _say(f"Sending sample files, made in {server.data.path / 'samples'}")
             files = await asyncio.to_thread(make_samples, server.data.folder("samples"))

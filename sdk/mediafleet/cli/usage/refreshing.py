@@ -28,7 +28,7 @@ async def refreshed(connection: Connection) -> tuple[Usage, bool]:
 
 async def _followed(client: AsyncClient, bar: Progress) -> Usage:
     """A gateway waits for a while only; whoever asked goes on looking as long as the listing goes on."""
-    task = bar.add_task("comparing with the bucket", total=None)
+    task = bar.add_task("reconciling with the bucket", total=None)
 
     def draw(figures: Usage) -> None:
         if figures.HasField("reconcile_progress"):

@@ -31,9 +31,9 @@ def show(connection: Connection, collection: str, whole_bucket: bool, refresh: b
 
     if whole_bucket and collection:
         raise click.UsageError("--bucket and --collection exclude each other")
-    compared = True
+    reconciled = True
     if whole_bucket and refresh:
-        figures, compared = asyncio.run(refreshed(connection))
+        figures, reconciled = asyncio.run(refreshed(connection))
     else:
         with connection.client() as client:
             figures = client.usage(collection=collection, whole_bucket=whole_bucket, refresh=refresh)
@@ -43,8 +43,8 @@ def show(connection: Connection, collection: str, whole_bucket: bool, refresh: b
     output.show(_amounts(figures))
     click.echo()
     output.show(_costs(figures))
-    if not compared:
-        click.echo("the bucket was not compared: no worker does it now, or the storage fails; see the logs", err=True)
+    if not reconciled:
+        click.echo("the bucket was not reconciled: no worker does it now, or the storage fails; see the logs", err=True)
     state = StorageState.Name(figures.storage_state).removeprefix("STORAGE_STATE_")
     if state not in ("OK", "UNSPECIFIED"):
         click.echo(f"storage {state}: {plain(figures.storage_message)}", err=True)
@@ -88,9 +88,9 @@ def _costs(figures: Usage) -> Table:
         found = (
             f"{sign}{size(abs(drift.bytes))}, {drift.objects:+} objects" if drift.bytes or drift.objects else "nothing"
         )
-        table.add_row("compared", f"{figures.reconcile_time.ToDatetime():%Y-%m-%d %H:%M:%S} UTC")
+        table.add_row("reconciled", f"{figures.reconcile_time.ToDatetime():%Y-%m-%d %H:%M:%S} UTC")
         table.add_row("the bucket differs by", found)
     if figures.HasField("reconcile_progress"):
         progress = figures.reconcile_progress
-        table.add_row("comparing", f"{progress.objects_listed} of about {progress.objects_expected} objects listed")
+        table.add_row("reconciling", f"{progress.objects_listed} of about {progress.objects_expected} objects listed")
     return table
