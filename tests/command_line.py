@@ -9,7 +9,11 @@ from pathlib import Path
 
 
 async def start(
-    *arguments: str, endpoint: str | None = None, cwd: Path | None = None, token: str = ""
+    *arguments: str,
+    endpoint: str | None = None,
+    cwd: Path | None = None,
+    token: str = "",
+    stdout: int = subprocess.PIPE,
 ) -> asyncio.subprocess.Process:
     """The command, running; it knows nothing but what it is told here."""
     environment = {"PATH": "/nowhere", "MEDIAFLEET_TOKEN": token, "MEDIAFLEET_ENDPOINT": endpoint or ""}
@@ -18,7 +22,7 @@ async def start(
         "-m",
         "mediafleet.cli",
         *arguments,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         env=environment,
         cwd=cwd,

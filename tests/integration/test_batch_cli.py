@@ -30,6 +30,10 @@ class Line:
         done = await command_line.mediafleet("batch", *arguments, endpoint=self._endpoint, token=TOKEN)
         return done.returncode, done.stdout, done.stderr
 
+    async def start(self, *arguments: str, stdout: int) -> asyncio.subprocess.Process:
+        """The command, running, with `stdout` in place of its own."""
+        return await command_line.start("batch", *arguments, endpoint=self._endpoint, token=TOKEN, stdout=stdout)
+
     async def begun(self, *arguments: str, client: AsyncClient, members: int) -> asyncio.subprocess.Process:
         """The command, running, when some batch has so many members."""
         process = await command_line.start("batch", *arguments, endpoint=self._endpoint, token=TOKEN)
@@ -178,6 +182,17 @@ async def test_commands_on_a_batch(batch: Line, client: AsyncClient) -> None:
     assert next(csv.DictReader(out.splitlines()))["display_name"] == "'=1+1.bin"
     code, _, err = await batch("cancel", "mine")
     assert (code, "`mediafleet batch list`" in err) == (1, True)
+
+
+async def test_a_report_whose_reader_has_enough_ends_silently(batch: Line, client: AsyncClient) -> None:
+    made = await client.batches.create("few")
+    await client.upload(b"waits", display_name="1.bin", batch_id=made.batch_id)
+    unread, stdout = os.pipe()
+    os.close(unread)
+    process = await batch.start("report", made.batch_id, stdout=stdout)
+    os.close(stdout)
+    _, stderr = await process.communicate()
+    assert (process.returncode, stderr) == (1, b"")
 
 
 async def test_a_report_takes_the_place_of_a_file_and_of_nothing_else(

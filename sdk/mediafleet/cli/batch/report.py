@@ -68,6 +68,7 @@ def report(connection: Connection, batch_id: str, form: str, output: Path | None
 def _written(output: Path | None) -> Iterator[IO[str]]:
     if output is None:
         yield sys.stdout
+        sys.stdout.flush()  # while a reader that has enough can still be told from a fault
         return
     if output.exists() and not output.is_file():  # a pipe or a device, which nothing may take the place of
         with output.open("w", encoding="utf-8", newline="") as file:
