@@ -91,6 +91,17 @@ async def test_upload_refused_is_told_with_its_next_step(photos: list[str]) -> N
     assert done.stderr == f"{photos[0]}: TOKEN_EXPIRED: refused by script; get a new token\n"
 
 
+@pytest.mark.parametrize("reason", ["LEDGER_UNAVAILABLE", "STORAGE_UNAVAILABLE"])
+async def test_what_a_gateway_cannot_reach_is_not_blamed_on_the_endpoint(reason: str) -> None:
+    gateway = ScriptedGateway()
+    gateway.refusals["GetUsage"].extend([Refusal(grpc.StatusCode.UNAVAILABLE, reason)] * 20)
+    async with serving(gateway) as address:
+        done = await mediafleet("usage", "--timeout", "0.2", endpoint=address)
+    assert done.returncode == 1
+    said = f"mediafleet: {reason}: refused by script; an operator finds out more with `mediafleet doctor`\n"
+    assert done.stderr.endswith(said)
+
+
 async def test_commands_on_an_upload() -> None:
     gateway = ScriptedGateway()
     gateway.keep("u-1", name="x\x1b[31m[bold].jpg")

@@ -33,6 +33,8 @@ NEXT_STEPS = {
     "QUOTA_EXCEEDED": "delete what is no longer needed, or ask for more; `mediafleet usage` shows what is stored",
     "CONCURRENT_WRITER": "let the other client finish",
     "REQUEST_ID_REUSED": "use another request id for other content",
+    "LEDGER_UNAVAILABLE": "an operator finds out more with `mediafleet doctor`",
+    "STORAGE_UNAVAILABLE": "an operator finds out more with `mediafleet doctor`",
     "STORAGE_DENIED": "an operator finds out more with `mediafleet doctor`",
     "STORAGE_DISABLED": "ask the operator to switch it on",
     "NOT_IMPLEMENTED": "use a gateway that offers it",
