@@ -25,7 +25,7 @@ _OTHER: Sequence[tuple[re.Pattern[str], str]] = (
     (re.compile(r"DNS resolution failed for (\S+): "), "the host of {} is not known"),
     (re.compile(r"Received http2 header with status: (\d+)"), "what answers is no gateway (HTTP status {})"),
     (re.compile(r"Socket closed|recvmsg:"), "the connection to the gateway broke off"),
-    (re.compile(r"Deadline Exceeded"), "the gateway did not answer in time"),
+    (re.compile(r"(?:Stream removed \()?Deadline Exceeded"), "the gateway did not answer in time"),
     (re.compile(r"CANCELLED$"), "the gateway ended before it took the call up"),
 )
 

@@ -96,6 +96,8 @@ def test_a_call_that_an_ending_gateway_has_not_begun_may_be_made_again() -> None
         ),
         ("errors resolving a.b:80: [field:x error:y]", "the host of a.b:80 is not known"),
         ("Socket closed", "the connection to the gateway broke off"),
+        ("Deadline Exceeded", "the gateway did not answer in time"),
+        ("Stream removed (Deadline Exceeded)", "the gateway did not answer in time"),
         ("in a gateway's own words", "in a gateway's own words"),
     ],
 )
