@@ -32,5 +32,5 @@ def replay(connection: Connection, since: datetime, failed: bool, tenant: str) -
         count = client.notifications.replay_webhooks(since, only_failed=failed, tenant=tenant)
     click.echo(f"{counted(count, 'message')} to be sent again")
     if not count:
-        hint = "only ends since then have any, for 7 days, of tenants for which workers have MEDIAFLEET_WEBHOOKS"
+        hint = "messages are kept for 7 days, of tenants that the workers have in MEDIAFLEET_WEBHOOKS when work ends"
         click.echo(f"mediafleet: {hint}", err=True)
