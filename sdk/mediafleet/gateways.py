@@ -94,6 +94,10 @@ class Gateways:
         """Connects at the first call; `timeout` is the patience, in seconds."""
         if not targets:
             raise ValueError("name at least one target")
+        if isinstance(targets, str) or not all(isinstance(each, str) for each in targets):
+            raise TypeError("`target` is one `host:port`, `targets` is a list of them")
+        if not (isinstance(token, str) or callable(token)):
+            raise TypeError("`token` is text, or a function that gives it")
         self.timeout = timeout
         self._targets = list(targets)
         self._credentials = credentials
@@ -116,6 +120,7 @@ class Gateways:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Credentials of a call."""
         token = self._token if isinstance(self._token, str) else self._token()
+        token = token.strip()  # one that was read from a file has a line end behind it
         return (("authorization", f"Bearer {token}"),) if token else ()
 
     def patience(self) -> Patience:

@@ -126,6 +126,9 @@ def open_source(readable: Readable, name: str, loop: asyncio.AbstractEventLoop) 
             yield source
     elif isinstance(readable, io.TextIOBase):
         raise TypeError("open the file in binary mode, as in open(path, 'rb')")
+    elif not hasattr(readable, "read"):
+        kinds = "a path, bytes, a file open in binary mode, or an asynchronous iterable of bytes"
+        raise TypeError(f"a {type(readable).__name__} is no source; take {kinds}")
     else:
         own = getattr(readable, "name", "")
         name = name or (Path(own).name if isinstance(own, str) else "") or "unnamed"

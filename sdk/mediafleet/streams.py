@@ -108,7 +108,7 @@ class AsyncSource(StreamSource):
         try:
             while (content := await anext(self._items, None)) is not None:
                 if content:
-                    return bytes(content)
+                    return b"".join((content,))  # bytes as they are; numbers, of which `bytes` makes zeros, are refused
             return b""
         finally:
             self._waiting = None

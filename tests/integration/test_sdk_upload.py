@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -254,6 +255,44 @@ async def test_a_source_that_fails_fails_the_upload(gateway: ScriptedGateway, cl
 async def test_text_file_is_refused(client: AsyncClient) -> None:
     with pytest.raises(TypeError, match="binary"):
         await client.upload(io.StringIO("text"))  # type: ignore[arg-type]
+
+
+async def test_a_token_from_a_file_may_end_in_a_line_end(gateway: ScriptedGateway) -> None:
+    async with serving(gateway) as address, AsyncClient(address, token="abc\n") as client:
+        await client.usage()
+    assert gateway.tokens == {"Bearer abc"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"targets": "127.0.0.1:1"}, "`targets` is a list"),
+        ({"target": ["127.0.0.1:1"]}, "`target` is one"),
+        ({"target": "127.0.0.1:1", "token": None}, "`token` is text"),
+        ({"target": "127.0.0.1:1", "token": b"abc"}, "`token` is text"),
+    ],
+)
+def test_a_client_made_of_something_else_says_so_at_once(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        Client(**wrong)
+
+
+@pytest.mark.parametrize("source", [None, 5, ["a.jpg"], (part for part in [b"a"])])
+async def test_what_has_no_bytes_is_refused_with_what_has(client: AsyncClient, source: Any) -> None:
+    with pytest.raises(TypeError, match="is no source; take a path, bytes"):
+        await client.upload(source, display_name="x")
+
+
+@pytest.mark.parametrize("item", ["text", 5])
+async def test_an_iterable_of_anything_but_bytes_is_refused(
+    gateway: ScriptedGateway, client: AsyncClient, item: Any
+) -> None:
+    async def items() -> AsyncIterator[Any]:
+        yield item
+
+    with pytest.raises(TypeError, match="bytes-like"):
+        await client.upload(items(), display_name="x")
+    assert not gateway.content
 
 
 async def test_file_that_shrinks_is_noticed(client: AsyncClient, tmp_path: Path) -> None:
