@@ -29,7 +29,7 @@ OWN :=
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## make $(VENV) from the locks; PYTHON= names the interpreter (3.11 or newer)
+setup: $(STAMP) ## make .venv from the locks; PYTHON= names the interpreter (3.11 or newer)
 	@:
 
 # Whoever had to wait for another make looks again at what is left to do.
