@@ -67,7 +67,9 @@ class Report:
         self._tell(0.0)
 
     def heard(self, upload: Upload) -> None:
-        """The gateway told of the upload."""
+        """The gateway told of the upload, or of one that is made in the place of one that was lost."""
+        if self._upload.upload_id not in ("", upload.upload_id):
+            self._sent, self._percent, self._series = 0, 0.0, 1
         self._upload = upload
         self._total = self._total or upload.size_bytes
         self._sent = max(self._sent, upload.committed_size)

@@ -30,6 +30,7 @@ from mediafleet import (
     window,
 )
 from mediafleet.many import AT_ONCE
+from mediafleet.progress import SENDING_PERCENT
 from mediafleet.sending import CHUNK_SIZE
 from mediafleet.sources import Readable
 from mediafleet.streams import StreamSource
@@ -523,6 +524,21 @@ async def test_a_later_process_goes_on_with_the_same_file(
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
     third = await client.upload(file, resume=True)
     assert gateway.content[third.upload_id] == LARGE[::-1]
+
+
+async def test_a_file_that_is_sent_anew_begins_at_0_percent(
+    gateway: ScriptedGateway, client: AsyncClient, tmp_path: Path
+) -> None:
+    file = tmp_path / "film.bin"
+    file.write_bytes(LARGE)
+    lost = gateway.uploads[(await client.upload(file, resume=True)).upload_id]
+    lost.state, lost.progress.percent = UploadState.UPLOAD_STATE_FAILED, 100
+    told: list[UploadProgress] = []
+    anew = await client.upload(file, resume=True, progress=told.append)
+    own = [progress for progress in told if progress.upload.upload_id == anew.upload_id]
+    assert (own[0].percent, own[0].bytes_sent) == (0, 0)
+    assert (own[-1].percent, own[-1].bytes_sent) == (SENDING_PERCENT, len(LARGE))
+    assert [progress.bytes_resent for progress in own] == [0] * len(own)
 
 
 async def test_only_a_path_can_be_resumed(client: AsyncClient) -> None:
