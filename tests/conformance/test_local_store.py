@@ -90,6 +90,30 @@ async def test_writers_and_deletes_below_one_prefix_do_not_trouble_each_other(tm
     assert files_below(tmp_path) == []
 
 
+async def test_a_folder_that_another_makes_and_a_delete_takes_away_is_made_again(
+    folder_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, late = os.mkdir, [tmp_path / "objects/t"]
+
+    def one_is_there_and_gone(path: Path, *arguments: int) -> None:
+        if path in late:
+            late.remove(path)
+            raise FileExistsError(path)
+        make(path, *arguments)
+
+    monkeypatch.setattr(os, "mkdir", one_is_there_and_gone)
+    await folder_store.put("t/o/1", [CONTENT], crc32c=CRC32C)
+    assert (late, files_below(tmp_path)) == ([], ["objects/t/o/1"])
+
+
+async def test_a_part_that_goes_while_parts_are_listed_is_left_out(folder_store: ObjectStore, tmp_path: Path) -> None:
+    multipart_id = await folder_store.begin_multipart("t/o/1")
+    await folder_store.put_part("t/o/1", multipart_id, 1, [CONTENT], crc32c=CRC32C)
+    # As if another process replaced it between two steps.
+    (tmp_path / "multiparts" / multipart_id / "00002-0badcafe").symlink_to("nowhere")
+    assert [part.number async for part in folder_store.list_parts("t/o/1", multipart_id)] == [1]
+
+
 async def test_a_damaged_file_is_reported(folder_store: ObjectStore, tmp_path: Path) -> None:
     await folder_store.put("t/o/1", [CONTENT], crc32c=CRC32C)
     path = tmp_path / "objects/t/o/1"

@@ -7,6 +7,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -60,7 +61,8 @@ class LocalMultiparts:
         found = []
         for path in sorted(self._at(multipart_id).glob("[0-9]*")):
             number, _, crc = path.name.partition("-")
-            found.append(StoredPart(int(number), path.stat().st_size, crc, int(crc, 16)))
+            with suppress(FileNotFoundError):  # replaced or aborted meanwhile
+                found.append(StoredPart(int(number), path.stat().st_size, crc, int(crc, 16)))
         return found
 
     def complete(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:

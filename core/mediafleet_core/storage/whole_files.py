@@ -80,7 +80,9 @@ def make_folders(folder: Path) -> None:
         return
     make_folders(folder.parent)
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir()
+    except FileExistsError:
+        pass  # another writer made it; whether it stays is seen when the file gets its name
     except FileNotFoundError as error:
         raise FolderGoneError from error
     sync(folder.parent)
