@@ -119,6 +119,30 @@ async def test_what_failed_is_due_again_until_patience_ends(ledger: RedisLedger)
     assert await pending(ledger) == 0
 
 
+async def test_a_damaged_message_holds_up_no_other(ledger: RedisLedger, redis_client: Redis) -> None:
+    async def planned() -> str:
+        upload = await cancelled(ledger)
+        (key,) = await redis_client.keys(f"mf:message:{upload.upload_id}-*")
+        assert isinstance(key, bytes)
+        return key.decode()
+
+    torn, many, endless, good = [await planned() for _ in range(4)]
+    await redis_client.hset(torn, "record", b"\xff")
+    await redis_client.hset(many, "tries", str(10**15))
+    await redis_client.hset(endless, "tries", str(2**63 - 1))
+    found = {f"mf:message:{each.message_id}": each for each in await due(ledger)}
+    assert {key: each.message is not None for key, each in found.items()} == {
+        torn: False,
+        many: True,
+        endless: True,
+        good: True,
+    }
+    assert (found[many].number, found[endless].attempt) == (10**15 + 1, 1)
+    for each in found.values():
+        assert await end(ledger, each, TryOutcome.FAILED, backoff=MINUTE, patience=NOW) is MessageState.GIVEN_UP
+    assert await pending(ledger) == 0
+
+
 async def test_tenants_share_and_none_has_more_than_its_places(ledger: RedisLedger) -> None:
     for _ in range(5):
         await cancelled(ledger)

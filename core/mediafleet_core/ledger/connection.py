@@ -146,6 +146,7 @@ def _opened(settings: LedgerSettings, retry: Retry) -> Redis:
     client: Redis = Redis.from_url(
         settings.ledger_url,
         decode_responses=True,
+        encoding_errors="replace",  # one damaged value would break the connection for all who wait on it
         protocol=2,
         socket_timeout=SOCKET_TIMEOUT,
         socket_connect_timeout=SOCKET_TIMEOUT,

@@ -94,8 +94,8 @@ def _milliseconds(time: datetime) -> int:
 
 
 def _tried(row: str) -> WebhookTry:
-    tenant, message_id, number, flat = msgspec.json.decode(row, type=tuple[TenantId, str, int, list[str]])
-    fields = records.pairs(flat)
+    tenant, message_id, tries, flat = msgspec.json.decode(row, type=tuple[TenantId, str, str, list[str]])
+    number, fields = int(tries), records.pairs(flat)
     try:
         message, before = _message(message_id, tenant, fields), int(fields["before"])
     except Exception as error:  # whatever stands there, the other messages are good

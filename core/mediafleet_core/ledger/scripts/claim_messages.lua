@@ -19,10 +19,14 @@ for _, tenant in ipairs(redis.call('ZRANGEBYSCORE', P .. 'outboxes', '-inf', int
         redis.call('ZADD', outbox, int(now + A.lease), id)
         redis.call('ZADD', sending, int(now + A.lease), id)
         local number = redis.pcall('HINCRBY', message_key(id), 'tries', 1)
-        -- What is no message, or has lost count, holds up no other.
+        if type(number) ~= 'number' then -- what has lost count begins anew
+          local set = redis.pcall('HSET', message_key(id), 'tries', '1', 'before', '0')
+          number = type(set) == 'number' and 1 or set
+        end
+        -- What is no message holds up no other.
         local counted = type(number) == 'number'
         local fields = counted and redis.call('HGETALL', message_key(id)) or {'problem', number.err}
-        extra[#extra + 1] = cjson.encode({tenant, id, counted and number or 0, fields})
+        extra[#extra + 1] = cjson.encode({tenant, id, int(counted and number or 0), fields})
         left = left - 1
       end
     end
