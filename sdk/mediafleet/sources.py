@@ -129,10 +129,18 @@ def open_source(readable: Readable, name: str, loop: asyncio.AbstractEventLoop) 
     elif not hasattr(readable, "read"):
         kinds = "a path, bytes, a file open in binary mode, or an asynchronous iterable of bytes"
         raise TypeError(f"a {type(readable).__name__} is no source; take {kinds}")
+    elif not readable.seekable() and not _waits(readable):
+        raise TypeError("set the file to blocking mode: else its end looks like a wait for more")
     else:
         own = getattr(readable, "name", "")
         name = name or (Path(own).name if isinstance(own, str) else "") or "unnamed"
         yield FileSource(readable, name) if readable.seekable() else StreamSource(_pull_of(readable), name)
+
+
+def _waits(file: BinaryIO) -> bool:
+    """Whether it waits for bytes that are not there yet. Sockets do so by themselves, whatever the system says."""
+    raw = getattr(file, "raw", file)
+    return not isinstance(raw, io.FileIO) or os.get_blocking(raw.fileno())
 
 
 def _pull_of(pipe: BinaryIO) -> Callable[[], bytes]:

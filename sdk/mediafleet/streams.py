@@ -106,9 +106,11 @@ class AsyncSource(StreamSource):
             raise ValueError("the upload has ended")
         self._waiting = asyncio.current_task()
         try:
-            while (content := await anext(self._items, None)) is not None:
-                if content:
-                    return b"".join((content,))  # bytes as they are; numbers, of which `bytes` makes zeros, are refused
+            # Numbers, of which `bytes` makes zeros, are refused; and None, which is no end.
+            while not (content := memoryview(await anext(self._items)).tobytes()):
+                pass
+            return content
+        except StopAsyncIteration:
             return b""
         finally:
             self._waiting = None

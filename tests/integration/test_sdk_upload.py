@@ -284,7 +284,7 @@ async def test_what_has_no_bytes_is_refused_with_what_has(client: AsyncClient, s
         await client.upload(source, display_name="x")
 
 
-@pytest.mark.parametrize("item", ["text", 5])
+@pytest.mark.parametrize("item", ["text", 5, None])
 async def test_an_iterable_of_anything_but_bytes_is_refused(
     gateway: ScriptedGateway, client: AsyncClient, item: Any
 ) -> None:
@@ -294,6 +294,18 @@ async def test_an_iterable_of_anything_but_bytes_is_refused(
     with pytest.raises(TypeError, match="bytes-like"):
         await client.upload(items(), display_name="x")
     assert not gateway.content
+
+
+@pytest.mark.parametrize("buffering", [-1, 0])
+async def test_a_pipe_that_does_not_wait_is_refused(
+    gateway: ScriptedGateway, client: AsyncClient, buffering: int
+) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with os.fdopen(reading, "rb", buffering=buffering) as pipe, os.fdopen(writing, "wb"):
+        refused = await asyncio.gather(client.upload(pipe), return_exceptions=True)
+    assert [(type(each), "blocking mode" in str(each)) for each in refused] == [(TypeError, True)]
+    assert gateway.calls == []
 
 
 async def test_file_that_shrinks_is_noticed(client: AsyncClient, tmp_path: Path) -> None:
