@@ -42,7 +42,8 @@ Every setting, by the environment variable that it is read from, made from the c
 settings once, when it starts, and refuses to start with a line for each that is missing or wrong (a gateway in
 development starts without a storage, and says so). `mediafleet doctor` names those that nobody reads.
 
-- **time**: `500ms`, `10s`, `5m`, `6h`, `7d`, or as ISO 8601 has it. **bytes**: a number. **secret**: shown nowhere.
+- **time**: `500ms`, `10s`, `5m`, `6h`, `7d`, or as ISO 8601 has it; at most `36500d`. **bytes**: a number. **secret**:
+  shown nowhere.
 - The gateway reads what says "gateway", and so on. All processes of one mediafleet need the same ledger, broker and
   storage.
 - With R2, [the guide](r2.md) tells where each value is found.

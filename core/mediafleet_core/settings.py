@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX = "MEDIAFLEET_"
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d)")
+_LONGEST = timedelta(days=36500)
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _BETTER_WORDS = {"time_delta_parsing": "must be a time such as 500ms, 10s, 5m, 6h or 7d"}
 """By pydantic's type of complaint."""
@@ -60,7 +61,18 @@ class SettingsPart(BaseSettings):
         if field is None or field.annotation is not timedelta or not isinstance(value, str):
             return value
         match = _SPAN.fullmatch(value.strip())
-        return timedelta(**{_UNITS[match[2]]: float(match[1])}) if match else value
+        try:
+            return timedelta(**{_UNITS[match[2]]: float(match[1])}) if match else value
+        except OverflowError:
+            return timedelta.max
+
+    @field_validator("*")
+    @classmethod
+    def _bounded_span(cls, value: object) -> object:
+        """Sums and products of what is taken stay within what a span and a clock can hold."""
+        if isinstance(value, timedelta) and value > _LONGEST:
+            raise PydanticCustomError("long_span", f"must be at most {_LONGEST.days}d")
+        return value
 
 
 def variables_of(part: type[SettingsPart]) -> Mapping[str, FieldInfo]:

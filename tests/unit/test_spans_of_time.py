@@ -50,6 +50,17 @@ def test_no_time_is_refused_unless_it_has_a_meaning(
 
 
 @each_time
+@pytest.mark.parametrize("span", ["36501d", "P999999999D", "999999999999d", "9" * 400 + "s"])
+def test_a_time_that_no_clock_holds_is_refused(
+    part: type[SettingsPart], variable: str, span: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, span)
+    said = refusal(part)
+    assert said.startswith(f"{variable}: ")
+    assert span not in said
+
+
+@each_time
 def test_a_negative_time_is_refused(part: type[SettingsPart], variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "-PT1S")
     assert refusal(part).startswith(f"{variable}: Input should be greater than")
