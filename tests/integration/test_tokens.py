@@ -28,6 +28,7 @@ from tests.gateways import KEY, Reached, refused
         ({"nbf": 1 << 40}, "nbf", "not in the future by the gateway's clock"),
         ({"iat": 1 << 40}, "iat", "not in the future by the gateway's clock"),
         ({"iat": "hunter2"}, "iat", "must be in seconds since 1970"),
+        ({"iat": 1 << 40, "exp": 1}, "iat", "not in the future by the gateway's clock"),
         ({"aud": "hunter2"}, "aud", "must be left out"),
         ({"sub": 7}, "sub", "must be text"),
         ({"jti": 7}, "jti", "must be text"),

@@ -21,15 +21,15 @@ _REQUIRED = ["exp", "tenant", "scope"]
 _PAST = "must be in seconds since 1970, and not in the future by the gateway's clock"
 _MUSTS: Mapping[str, str] = MappingProxyType(
     {
-        "exp": "must be in seconds since 1970",
         "nbf": _PAST,
         "iat": _PAST,
         "aud": "must be left out",
         "sub": "must be text",
         "jti": "must be text",
+        "exp": "must be in seconds since 1970",
     }
 )
-"""What the library asks of each claim, in words for people."""
+"""What the library asks of each claim, in words for people; `exp` last, as it may be past beside what else is wrong."""
 
 
 class JwtVerifier:
