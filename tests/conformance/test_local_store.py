@@ -106,12 +106,37 @@ async def test_a_folder_that_another_makes_and_a_delete_takes_away_is_made_again
     assert (late, files_below(tmp_path)) == ([], ["objects/t/o/1"])
 
 
-async def test_a_part_that_goes_while_parts_are_listed_is_left_out(folder_store: ObjectStore, tmp_path: Path) -> None:
+async def test_an_abort_behind_a_part_is_told_as_such(
+    folder_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     multipart_id = await folder_store.begin_multipart("t/o/1")
-    await folder_store.put_part("t/o/1", multipart_id, 1, [CONTENT], crc32c=CRC32C)
-    # As if another process replaced it between two steps.
-    (tmp_path / "multiparts" / multipart_id / "00002-0badcafe").symlink_to("nowhere")
-    assert [part.number async for part in folder_store.list_parts("t/o/1", multipart_id)] == [1]
+
+    def aborted(path: Path, pattern: str) -> Iterator[Path]:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "glob", aborted)
+    with pytest.raises(MediafleetError) as raised:
+        await folder_store.put_part("t/o/1", multipart_id, 1, [CONTENT], crc32c=CRC32C)
+    assert raised.value.reason is Reason.ORIGINAL_MISSING
+
+
+async def test_parts_are_listed_again_where_one_goes_meanwhile(
+    folder_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    multipart_id = await folder_store.begin_multipart("t/o/1")
+    for number in (1, 2):
+        await folder_store.put_part("t/o/1", multipart_id, number, [CONTENT], crc32c=CRC32C)
+    look, gone = Path.stat, ["00002-"]
+
+    def one_goes(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if gone and path.name.startswith(gone[0]):
+            gone.clear()
+            raise FileNotFoundError(path)
+        return look(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", one_goes)
+    assert [part.number async for part in folder_store.list_parts("t/o/1", multipart_id)] == [1, 2]
+    assert gone == []
 
 
 async def test_a_damaged_file_is_reported(folder_store: ObjectStore, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import re
 import shutil
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -48,22 +47,21 @@ class LocalMultiparts:
         stored = folder / _part_name(number, crc32c)
         try:
             self._files.write(stored, lambda file: pour(file, key, body, crc32c))
+            for replaced in folder.glob(f"{number:05}-*"):
+                if replaced != stored:
+                    replaced.unlink(missing_ok=True)
         except FileNotFoundError:
             raise missing(key) from None  # aborted meanwhile
-        for replaced in folder.glob(f"{number:05}-*"):
-            if replaced != stored:
-                replaced.unlink(missing_ok=True)
         return f"{crc32c:08x}"
 
     def parts(self, key: str, multipart_id: str) -> Sequence[StoredPart]:
         """Those that are stored, by number."""
-        self._begun(key, multipart_id)
-        found = []
-        for path in sorted(self._at(multipart_id).glob("[0-9]*")):
-            number, _, crc = path.name.partition("-")
-            with suppress(FileNotFoundError):  # replaced or aborted meanwhile
-                found.append(StoredPart(int(number), path.stat().st_size, crc, int(crc, 16)))
-        return found
+        while True:
+            self._begun(key, multipart_id)
+            try:
+                return [_stored(path) for path in sorted(self._at(multipart_id).glob("[0-9]*"))]
+            except FileNotFoundError:
+                continue  # one was replaced meanwhile, or all of it is aborted
 
     def complete(self, key: str, multipart_id: str, parts: Sequence[UploadedPart]) -> StoredObject:
         """The object of these parts."""
@@ -126,6 +124,11 @@ def _etag_of(multipart_id: str, parts: Sequence[UploadedPart]) -> str:
 
 def _part_name(number: int, crc32c: int) -> str:
     return f"{number:05}-{crc32c:08x}"
+
+
+def _stored(path: Path) -> StoredPart:
+    number, _, crc = path.name.partition("-")
+    return StoredPart(int(number), path.stat().st_size, crc, int(crc, 16))
 
 
 def _joined(file: BinaryIO, key: str, folder: Path, parts: Sequence[UploadedPart], etag: str) -> str:
