@@ -175,7 +175,8 @@ class Imports:
             self._of_tenant -= Counter({tenant: 1})  # drops those that have none left
 
     def _ended(self, upload_id: UploadId, room: ExitStack, copy: asyncio.Task[None]) -> None:
-        del self._begun[upload_id]
+        if self._begun.get(upload_id) is copy:  # else another call has begun it anew already
+            del self._begun[upload_id]
         room.close()
         if not copy.cancelled():
             copy.exception()  # for whoever still waits; where nobody does, the next call tries again
