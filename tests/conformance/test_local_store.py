@@ -276,6 +276,18 @@ async def test_plain_files_are_read_as_objects_and_never_changed(folder_store: O
     assert [stored.key async for stored in folder_store.list("")] == ["uploads/ann/1/o/1"]
 
 
+def test_what_lies_too_deep_for_a_key_does_not_hide_the_others(tmp_path: Path) -> None:
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "ann" / "b").write_bytes(b"content")
+    deepest = os.open(tmp_path / "ann", os.O_RDONLY)
+    for _ in range(20):  # until no path can lead there
+        os.mkdir("a" * 250, dir_fd=deepest)
+        above, deepest = deepest, os.open("a" * 250, os.O_RDONLY, dir_fd=deepest)
+        os.close(above)
+    os.close(deepest)
+    assert [found.key for found in PlainFiles(tmp_path, "imports/").below("imports/ann/", "")] == ["imports/ann/b"]
+
+
 def test_a_file_of_a_time_that_no_calendar_has_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_bytes(b"content")
     # Not every file system keeps such a time.

@@ -6,11 +6,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+LONGEST_KEY = 1024
+"""Bytes, as with S3."""
+
 
 def keys_below(folder: Path, base: str, prefix: str, after: str, *, links: bool) -> Iterator[str]:
     """Keys of files, each `base` and the path below the folder, that begin with `prefix` and come behind `after`.
 
-    Only folders are read that can hold some; symbolic links to others only with `links`.
+    Only folders are read that can hold some; symbolic links to others only with `links`. What lies so deep that its
+    key would be too long is no object.
     """
     try:
         # A folder sorts as its keys do: with the slash.
@@ -19,6 +23,8 @@ def keys_below(folder: Path, base: str, prefix: str, after: str, *, links: bool)
         return
     for name in names:
         key = base + name
+        if len(os.fsencode(key)) > LONGEST_KEY:
+            continue
         if not name.endswith("/"):
             if key.startswith(prefix) and key > after:
                 yield key

@@ -16,7 +16,7 @@ from mediafleet_core.errors import MediafleetError, Reason, invalid_field
 from mediafleet_core.object_keys import IMPORTS
 from mediafleet_core.ports import StoredObject
 from mediafleet_core.storage.bodies import UNTYPED
-from mediafleet_core.storage.folders import keys_below
+from mediafleet_core.storage.folders import LONGEST_KEY, keys_below
 from mediafleet_core.storage.plain_files import PlainFiles, described
 from mediafleet_core.storage.troubles import changed, corrupt, missing
 from mediafleet_core.storage.whole_files import FolderGoneError, WholeFiles, copy, make_folders, sync
@@ -53,7 +53,7 @@ class LocalObjects:
 
     def path(self, key: str) -> Path:
         """Where the object lies. Raises FIELD_INVALID for what can be no key."""
-        if not _KEY.fullmatch(key) or len(key) > 1024 or key.startswith(IMPORTS):
+        if not _KEY.fullmatch(key) or len(key) > LONGEST_KEY or key.startswith(IMPORTS):
             raise invalid_field("key", _KEY_RULE)
         return self.folder / key
 
