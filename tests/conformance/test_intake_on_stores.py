@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
+from mediafleet_core import lifecycle
 from mediafleet_core.intake import IntakeSettings
 from mediafleet_core.intake.crc32c import checksum
 from mediafleet_core.object_keys import UploadKeys
@@ -59,4 +63,30 @@ async def test_a_cancelled_upload_leaves_nothing(
         keys = UploadKeys(ANN, upload.upload_id)
         assert [stored.key async for stored in store.list(keys.prefix)] == []
         assert [found async for found in store.list_multiparts(keys.prefix)] == []
+        await writer.abandon()
+
+
+async def test_a_caller_does_not_wait_for_the_sweep_of_a_slow_storage(
+    redis_url: str, redis_client: Redis, tmp_path: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage_goes_on, delete = asyncio.Event(), store.delete
+
+    async def late(keys: Sequence[str]) -> None:
+        await storage_goes_on.wait()
+        await delete(keys)
+
+    monkeypatch.setattr(lifecycle, "SWEEP_PATIENCE", 0.01)
+    monkeypatch.setattr(store, "delete", late)
+    async with site(redis_url, tmp_path, IntakeSettings(part_bytes=SMALLEST), store) as here:
+        upload = await here.created()
+        writer = await here.intake.open(upload.upload_id, ANN, 0, limits=LIMITS)
+        await writer.write(0, FILE[:MIB])
+        await writer.suspend()
+        keys = UploadKeys(ANN, upload.upload_id)
+        assert [stored.key async for stored in store.list(keys.prefix)]
+        cancelled = await here.lifecycle.cancel(upload.upload_id, ANN, "")
+        assert cancelled.state is State.CANCELLED
+        storage_goes_on.set()
+        await here.lifecycle.settled()
+        assert [stored.key async for stored in store.list(keys.prefix)] == []
         await writer.abandon()
