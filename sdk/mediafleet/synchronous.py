@@ -6,8 +6,10 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from concurrent.futures import CancelledError, Future, wait
 from functools import wraps
 from inspect import signature
+from types import AsyncGeneratorType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 A = TypeVar("A", covariant=True)
@@ -22,10 +24,7 @@ class LoopThread:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="mediafleet-client", daemon=True)
         self._thread.start()
-
-    @property
-    def closed(self) -> bool:
-        return self._loop.is_closed()
+        self.closed = False
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         if threading.current_thread() is self._thread:
@@ -34,22 +33,53 @@ class LoopThread:
         if self.closed:
             work.close()
             raise RuntimeError("the client is closed")
-        ended = threading.Event()
-        future = asyncio.run_coroutine_threadsafe(_signalling(work, ended), self._loop)
+        running = _Running(work)
         try:
-            return future.result()
+            self._loop.call_soon_threadsafe(running.start)
+            return running.answer.result()
         except BaseException:
-            # Ctrl-C: what nobody waits for any more is stopped, and has stopped when this returns.
-            if future.cancel():
-                ended.wait(1.0)
+            # Ctrl-C, at whichever of these lines: what nobody waits for any more is stopped, and has stopped when this
+            # returns. The loop keeps the order of what it is told, so that it has started by then or never does.
+            if not running.answer.done():
+                self._loop.call_soon_threadsafe(running.stop)
+                wait([running.answer], 1.0)
             raise
 
     def close(self) -> None:
         if not self.closed:
-            self.run(self._loop.shutdown_asyncgens())
+            self.run(_end_all())
+            self.closed = True
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+
+class _Running(Generic[R]):
+    """A coroutine that runs on a loop, and its answer for another thread; `start` and `stop` are called on the loop."""
+
+    def __init__(self, work: Coroutine[Any, Any, R]) -> None:
+        self.answer: Future[R] = Future()
+        self._work = work
+        self._task: asyncio.Task[R] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._work)
+        self._task.add_done_callback(self._tell)
+
+    def stop(self) -> None:
+        if self._task is None:
+            self._work.close()
+            self.answer.set_exception(CancelledError())
+        else:
+            self._task.cancel()
+
+    def _tell(self, task: asyncio.Task[R]) -> None:
+        if task.cancelled():
+            self.answer.set_exception(CancelledError())
+        elif error := task.exception():
+            self.answer.set_exception(error)
+        else:
+            self.answer.set_result(task.result())
 
 
 class Synchronous(Generic[A]):
@@ -88,7 +118,7 @@ def stream(
                     return
         finally:
             if not self._thread.closed:
-                self._thread.run(items.aclose())
+                self._thread.run(_close(items))
 
     asynchronous = signature(method)
     returned = re.sub(r"AsyncGenerator\[(.*), None\]", r"Generator[\1, None, None]", asynchronous.return_annotation)
@@ -96,12 +126,21 @@ def stream(
     return twin
 
 
-async def _signalling(work: Coroutine[Any, Any, R], ended: threading.Event) -> R:
-    try:
-        return await work
-    finally:
-        ended.set()
-
-
 async def _next(items: AsyncGenerator[R, None]) -> R:
     return await anext(items)
+
+
+async def _close(items: AsyncGenerator[R, None]) -> None:
+    if isinstance(items, AsyncGeneratorType) and items.ag_running:
+        return  # It is being cancelled, for longer than was waited for, and ends by itself.
+    await items.aclose()
+
+
+async def _end_all() -> None:
+    """Waits a moment for what is ending on the loop, and ends the rest: what a second Ctrl-C left behind."""
+    if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+        _, late = await asyncio.wait(tasks, timeout=1.0)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
