@@ -13,6 +13,7 @@ from mediafleet_core.events import Deleted, StateChanged
 from mediafleet_core.failures import MAX_LOST_LEASES, FailureCode
 from mediafleet_core.identity import TenantId, UploadId, new_upload_id
 from mediafleet_core.ledger import LedgerSettings, RedisLedger, connect
+from mediafleet_core.ledger.connection import Connection, Reply
 from mediafleet_core.media_types import MediaKind
 from mediafleet_core.object_keys import UploadKeys
 from mediafleet_core.parts import MIB, PARTS_IN_FLIGHT, Part, Tail
@@ -160,6 +161,28 @@ async def test_a_direct_upload_has_one_multipart_and_one_fence(ledger: RedisLedg
     assert upload.state is State.QUEUED
     again = await ledger.open_direct(upload.upload_id, ANN)
     assert (again.fence, again.multipart_id, again.parts) == (0, "", ())
+
+
+async def test_the_parts_of_a_session_are_those_of_its_record(
+    ledger: RedisLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One gateway ends the upload while another one looks how far it is."""
+    upload = await created(ledger, DIRECT)
+    await ledger.attach_direct(upload.upload_id, ANN, "key", "mp-1", 1000)
+    parts = (Part(number=1, offset=0, size=1000, crc32c=1, etag="e1"),)
+    await ledger.seal(upload.upload_id, 1, parts)
+    run = Connection.run
+
+    async def run_and_end(self: Connection, name: str, **arguments: object) -> Reply:
+        reply = await run(self, name, **arguments)
+        monkeypatch.undo()
+        await finished(ledger, upload, 1)
+        return reply
+
+    monkeypatch.setattr(Connection, "run", run_and_end)
+    session = await ledger.open_direct(upload.upload_id, ANN)
+    assert (session.sealed, session.parts) == (True, parts)
+    assert (await ledger.open_direct(upload.upload_id, ANN)).fence == 0
 
 
 async def test_bytes_come_in_the_way_that_was_declared(ledger: RedisLedger) -> None:

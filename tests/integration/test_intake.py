@@ -54,6 +54,13 @@ async def committed(here: Site, upload: Upload) -> int:
     return (await here.intake.status(upload.upload_id, ANN)).committed_size
 
 
+async def committed_to(here: Site, upload: Upload, size: int) -> None:
+    async def so_far() -> bool:
+        return await committed(here, upload) == size
+
+    await eventually(so_far)
+
+
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 5 * PART, 7 * PART + 3])
 @pytest.mark.parametrize("declared", [True, False])
 async def test_a_file_of_any_size_arrives_whole(here: Site, size: int, declared: bool) -> None:
@@ -100,7 +107,7 @@ async def test_abandoned_bytes_are_gone_but_recorded_parts_stay(here: Site) -> N
     upload = await here.created()
     writer = await opened(here, upload)
     await writer.write(0, FILE[:1500])
-    await eventually(lambda: committed(here, upload))
+    await committed_to(here, upload, PART)
     await writer.abandon()
     assert await committed(here, upload) == PART
     assert await here.due() == 0
@@ -185,7 +192,7 @@ async def test_a_newer_writer_takes_over_and_the_older_changes_nothing(here: Sit
     upload = await here.created()
     older = await opened(here, upload)
     await older.write(0, FILE[:1500])
-    await eventually(lambda: committed(here, upload))
+    await committed_to(here, upload, PART)
     newer = await opened(here, upload, PART)
     await older.write(1500, bytes(345))
     lost = await refused(older.finish(), Reason.CONCURRENT_WRITER)
@@ -231,7 +238,7 @@ async def test_a_finish_ends_even_if_its_caller_is_cancelled(
         writer = await opened(here, upload)
         store.gate.set()
         await writer.write(0, FILE)
-        await eventually(lambda: committed(here, upload))
+        await committed_to(here, upload, 2 * PART)
         store.gate.clear()
         finishing = asyncio.create_task(writer.finish())
         await eventually(store.waiting(1))
@@ -324,7 +331,7 @@ async def test_a_cancel_stops_a_writer_and_sweeps_at_once(here: Site) -> None:
     upload = await here.created()
     writer = await opened(here, upload)
     await writer.write(0, FILE)
-    await eventually(lambda: committed(here, upload))
+    await committed_to(here, upload, 2 * PART)
     assert (await here.lifecycle.cancel(upload.upload_id, ANN, "")).state is State.CANCELLED
     assert await here.objects() == []
     await refused(writer.finish(), Reason.UPLOAD_CANCELLED)
@@ -336,11 +343,7 @@ async def test_the_tail_of_a_cancelled_upload_is_not_kept(here: Site) -> None:
     upload = await here.created()
     writer = await opened(here, upload)
     await writer.write(0, FILE)
-
-    async def parts_are_durable() -> bool:
-        return await committed(here, upload) == 2 * PART
-
-    await eventually(parts_are_durable)
+    await committed_to(here, upload, 2 * PART)
     await here.lifecycle.cancel(upload.upload_id, ANN, "")
     await refused(writer.suspend(), Reason.UPLOAD_CANCELLED)
     assert await here.objects() == []

@@ -58,17 +58,14 @@ class IntakeSteps(LedgerBase):
         self, upload_id: UploadId, tenant: TenantId, offset: int, *, op: str | None = None
     ) -> WriteSession:
         """Take over writing with a new fence."""
-        reply = check(
-            await self._connection.run("open_write", id=upload_id, tenant=tenant, offset=offset, op=op or new_op()),
-            upload_id,
+        reply = await self._connection.run(
+            "open_write", id=upload_id, tenant=tenant, offset=offset, with_parts=True, op=op or new_op()
         )
-        fields = records.pairs(reply.record)
+        fields = records.pairs(check(reply, upload_id).record)
         session = self._session(reply, fields)
-        parts = await self._parts(upload_id) if fields["whole"] != "0" else ()
         tail = fields.get("tail")
         return session._replace(
             part_size=part_size(session.upload.spec.size_bytes),
-            parts=parts,
             tail=msgspec.json.decode(tail, type=Tail) if tail else None,
         )
 
@@ -85,8 +82,10 @@ class IntakeSteps(LedgerBase):
 
     async def open_direct(self, upload_id: UploadId, tenant: TenantId, *, committed: int = 0) -> WriteSession:
         """How far a direct upload is."""
-        reply = await self._connection.run("open_direct", id=upload_id, tenant=tenant, committed=committed)
-        return await self._direct_session(check(reply, upload_id))
+        reply = await self._connection.run(
+            "open_direct", id=upload_id, tenant=tenant, committed=committed, with_parts=True
+        )
+        return self._session(check(reply, upload_id), records.pairs(reply.record))
 
     async def attach_direct(
         self,
@@ -106,9 +105,10 @@ class IntakeSteps(LedgerBase):
             key=key,
             multipart_id=multipart_id,
             part_size=part_size,
+            with_parts=True,
             op=op or new_op(),
         )
-        return await self._direct_session(check(reply, upload_id))
+        return self._session(check(reply, upload_id), records.pairs(reply.record))
 
     async def hold_import(
         self,
@@ -191,15 +191,6 @@ class IntakeSteps(LedgerBase):
         reply = await self._connection.run("reject", id=upload_id, fence=fence, failure=failure, op=op or new_op())
         return self._upload(check(reply, upload_id))
 
-    async def _direct_session(self, reply: Reply) -> WriteSession:
-        session = self._session(reply, records.pairs(reply.record))
-        return session._replace(parts=await self._parts(reply.id)) if session.sealed and session.fence else session
-
-    async def _parts(self, upload_id: str) -> tuple[Part, ...]:
-        async with self._connection.guarded() as redis:
-            parts: list[str] = await redis.lrange(self._connection.key(f"u:{upload_id}:parts"), 0, -1)
-        return tuple(msgspec.json.decode(text, type=Part) for text in parts)
-
     def _session(self, reply: Reply, fields: records.Fields) -> WriteSession:
         return WriteSession(
             upload=self._upload(reply),
@@ -208,6 +199,7 @@ class IntakeSteps(LedgerBase):
             next_number=int(fields["next_number"]),
             multipart_key=fields.get("multipart_key", ""),
             multipart_id=fields.get("multipart_id", ""),
+            parts=tuple(msgspec.json.decode(text, type=Part) for text in reply.extra),
             sealed=bool(fields.get("sealed")),
         )
 

@@ -18,4 +18,6 @@ local record = {}
 if answers_record and about() ~= '' then
   record = redis.call('HGETALL', A.batch and batch_key(A.batch) or record_key(A.id))
 end
+-- Together with the record: read later they may be another writer's, or gone with the end of receiving.
+if A.with_parts then extra = redis.call('LRANGE', record_key(A.id) .. ':parts', 0, -1) end
 return {status, detail or '', record, extra, about(), appended}
