@@ -63,11 +63,9 @@ async def reconcile(
     How far it is can be read from the ledger. Raises what storage and ledger raise.
     """
     run = uuid.uuid4().hex
-    counted = await ledger.begin_reconciliation(run, lease=LEASE, every=every, again=again)
-    if counted is None:
-        return None
     try:
-        return await _Run(store, ledger, run, requests).reconcile(counted)
+        counted = await ledger.begin_reconciliation(run, lease=LEASE, every=every, again=again)
+        return None if counted is None else await _Run(store, ledger, run, requests).reconcile(counted)
     except _OverError:
         _log.warning("reconciliation_over")
         return None

@@ -70,8 +70,9 @@ async def in_parallel(
                 except StopAsyncIteration:
                     more = False
             if running:
-                ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
+                    running.remove(task)
                     yield task.result()
     finally:
         for task in running:

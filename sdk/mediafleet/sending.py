@@ -165,7 +165,8 @@ class _Stream:
                 if left <= 0:
                     raise TimeoutError
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._ended.wait(), left)
+                    async with asyncio.timeout(left):  # `wait_for` may lose a cancellation (Python 3.11, gh-86296)
+                        await self._ended.wait()
             if self._fault:
                 raise self._fault
             if call.code() is not grpc.StatusCode.OK:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,9 +20,11 @@ import pytest
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 from mediafleet_devserver.redis_server import free_port
+from mediafleet_gateway.settings import GatewaySettings
+from mediafleet_gateway.supervisor import Supervisor
 from tests.guarding import guarded
 from tests.processes import alive, children
-from tests.waiting import wait_until
+from tests.waiting import eventually, wait_until
 
 
 class Fleet:
@@ -113,3 +117,23 @@ def test_none_outlives_its_supervisor(fleet: Fleet) -> None:
     gateways = children(fleet.process.pid)
     fleet.process.kill()
     wait_until(lambda: not any(map(alive, gateways)), timeout=60)
+
+
+async def test_gateways_that_cannot_start_end_it_also_where_all_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = Supervisor(GatewaySettings(gateway_address=f"127.0.0.1:{free_port()}"), 2)
+    monkeypatch.setenv("MEDIAFLEET_DRAIN_GRACE", "for ever")
+    before = set(children(os.getpid()))
+    running = asyncio.create_task(supervisor.run())
+
+    async def begun() -> set[int]:
+        found = set(children(os.getpid())) - before
+        return found if len(found) == 2 else set()
+
+    def told() -> bool:
+        return not any(map(alive, gateways)) and not any("waitpid" in each.name for each in threading.enumerate())
+
+    gateways = await eventually(begun)
+    for _ in range(10):
+        await asyncio.sleep(0)  # until they are waited for
+    wait_until(told)  # holding up the loop, so that it hears of both ends at once
+    assert await running == 2

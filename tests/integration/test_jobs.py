@@ -241,8 +241,9 @@ async def test_a_drain_gives_running_jobs_back_without_counting_an_attempt(
         assert shop.scratch_files() == []
 
 
-async def test_a_drain_lets_a_short_job_finish(shop: Shop) -> None:
-    async with working(shop.settings) as worker:
+async def test_a_drain_lets_a_short_job_finish(redis_url: str, redis_client: Redis, tmp_path: Path) -> None:
+    configured = settings(redis_url, tmp_path, worker_grace=timedelta(seconds=60))
+    async with open_shop(configured) as shop, working(configured) as worker:
         upload = await shop.bring(jpeg(3000, 2000), display_name="a.jpg", content_type="image/jpeg")
         await shop.reaches(upload.upload_id, State.PROCESSING, State.SUCCEEDED)
         await worker.drain()

@@ -91,7 +91,7 @@ async def test_silence_is_a_break_for_all_who_wait(redis_client: Redis) -> None:
 
 async def test_silence_is_a_break_even_if_nobody_waits_that_long(redis_client: Redis) -> None:
     pipe = Pipe(redis_client.connection_pool, timeout=0.3)
-    await pipe.call("ECHO", "connected")
+    await eventually(lambda: answers(pipe))
     blocked = asyncio.create_task(pipe.call("BLPOP", "nothing-comes", "0"))
     await asyncio.sleep(0)
     blocked.cancel()

@@ -130,6 +130,27 @@ async def test_a_storage_that_fails_ends_it_without_a_result(ledger: RedisLedger
     assert await ledger.reconciliation() == (first, None)
 
 
+class Unheard(RedisLedger):
+    """A real ledger that begins a reconciliation, and whose answer is not waited for."""
+
+    async def begin_reconciliation(
+        self, run: str, *, lease: timedelta, every: timedelta, again: timedelta
+    ) -> Stored | None:
+        """See `UsageLedger`."""
+        await super().begin_reconciliation(run, lease=lease, every=every, again=again)
+        raise asyncio.CancelledError
+
+
+async def test_one_that_was_begun_unheard_holds_up_no_other(
+    ledger: RedisLedger, store: LocalStore, redis_url: str
+) -> None:
+    unheard = Unheard(Connection(LedgerSettings(ledger_url=redis_url)), "")
+    with pytest.raises(asyncio.CancelledError):
+        await reconcile(store, unheard, every=NOW, again=NOW, requests=1)
+    await unheard.close()
+    assert (await reconciled(ledger, store)).drift == Stored()
+
+
 async def test_operations_of_every_process_are_in_one_count(ledger: RedisLedger) -> None:
     with bucket("metering") as behind:
         for _ in range(2):

@@ -18,7 +18,7 @@ from mediafleet_core.failures import FailureCode, ProcessingError
 from mediafleet_workers.sandbox.sandbox import Killed, Sandbox, SandboxLost, SandboxUnavailable
 from mediafleet_workers.sandbox.settings import SandboxSettings
 from tests.processes import alive, children, descendants, environ
-from tests.waiting import wait_until
+from tests.waiting import eventually, wait_until
 
 MIB = 1 << 20
 ENTRY = "tests.poison:act"
@@ -175,6 +175,23 @@ async def test_a_lost_zygote_is_replaced(sandbox: Sandbox, tmp_path: Path) -> No
         await job
     await asyncio.to_thread(wait_until, lambda: not alive(child), message="the child to die with the zygote")
     assert await do(sandbox, tmp_path, "hello") == b'"hello"'
+
+
+async def test_jobs_that_find_the_zygote_lost_at_once_share_the_next(tmp_path: Path) -> None:
+    sandbox = new_sandbox()
+    await sandbox.start(tmp_path, strict=True)
+    before = set(children(os.getpid()))
+    assert sandbox.pid is not None
+    os.kill(sandbox.pid, signal.SIGKILL)
+
+    async def noticed() -> bool:
+        return sandbox.pid is None
+
+    await eventually(noticed)
+    assert await asyncio.gather(*(do(sandbox, tmp_path, "hello") for _ in range(3))) == [b'"hello"'] * 3
+    assert set(children(os.getpid())) - before == {sandbox.pid}
+    await sandbox.close()
+    assert set(children(os.getpid())) <= before
 
 
 async def test_a_plugin_that_cannot_be_loaded_stops_the_start(tmp_path: Path) -> None:

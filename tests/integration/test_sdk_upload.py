@@ -180,7 +180,7 @@ async def test_sources_that_wait_hold_nobody_up(gateway: ScriptedGateway, client
         yield b"ended"
 
     with os.fdopen(reading, "rb") as pipe:
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             sources: list[Readable] = [*(waiting() for _ in range(6)), pipe, fifo]
             slow = [group.create_task(client.upload(source)) for source in sources]
             try:
@@ -218,6 +218,17 @@ async def test_an_upload_of_a_fifo_ends_at_once_when_it_is_cancelled(
     assert rescue.is_alive(), "it ended with the source"
     rescue.cancel()
     os.close(end)
+
+
+async def test_a_cancellation_is_not_lost_where_the_stream_ends_at_the_same_moment(client: AsyncClient) -> None:
+    def end(progress: UploadProgress) -> None:
+        if progress.bytes_sent:
+            asyncio.get_running_loop().call_soon(sending.cancel)
+            raise LookupError("enough")
+
+    sending = asyncio.create_task(client.upload(LARGE, display_name="x", progress=end))
+    with pytest.raises(asyncio.CancelledError):
+        await sending
 
 
 async def test_a_gateway_lost_while_the_source_waits_holds_up_nothing(gateway: ScriptedGateway, address: str) -> None:

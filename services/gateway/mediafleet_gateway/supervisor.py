@@ -52,7 +52,7 @@ class Supervisor:
     def _begin_to_end(self) -> None:
         self._end.set()
         for process in self._processes:
-            process.terminate()
+            _terminate(process)
 
     async def _keep(self, index: int) -> None:
         while not self._end.is_set():
@@ -61,7 +61,7 @@ class Supervisor:
             )
             self._processes.add(process)
             if self._end.is_set():  # while it was being spawned
-                process.terminate()
+                _terminate(process)
             status = await process.wait()
             self._processes.discard(process)
             if status == _WRONG_SETTINGS:
@@ -81,6 +81,11 @@ class Supervisor:
             "MEDIAFLEET_METRICS_ADDRESS": str(metrics),
             "MEDIAFLEET_GATEWAY_PARENT": str(os.getpid()),
         }
+
+
+def _terminate(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended, and who waits for it has not heard yet
+        process.terminate()
 
 
 def _hold(where: Address) -> socket.socket:

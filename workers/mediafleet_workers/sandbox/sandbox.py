@@ -53,6 +53,7 @@ class Sandbox:
             limits=settings.limits,
         )
         self._link: ZygoteLink | None = None
+        self._replacing = asyncio.Lock()
 
     async def start(self, folder: Path, *, strict: bool) -> None:
         """Start the zygote and try to break out of a child in `folder`, which exists.
@@ -107,10 +108,7 @@ class Sandbox:
         tell_end: Callable[[Ended], None],
         patience: timedelta,
     ) -> tuple[Spoken, Ended]:
-        if self._link is None or not self._link.alive:
-            await self.close()
-            self._link = ZygoteLink(self._boot)
-        link = self._link
+        link = await self._zygote()
         child = link.fork(folder, entry, job)
         try:
             async with asyncio.timeout(patience.total_seconds()):
@@ -127,6 +125,13 @@ class Sandbox:
             if child.ended.exception() is None:
                 tell_end(child.ended.result())
         raise Killed(code, evidence=f"{why}; {_evidence(child.ended.result())}")
+
+    async def _zygote(self) -> ZygoteLink:
+        async with self._replacing:  # of several jobs that find it lost, one starts the next
+            if self._link is None or not self._link.alive:
+                await self.close()
+                self._link = ZygoteLink(self._boot)
+            return self._link
 
     def _judge(self, spoken: Spoken, ended: Ended) -> bytes:
         evidence = _evidence(ended)
