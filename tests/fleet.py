@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as BrokenError
 
 from mediafleet_core.media_types import MediaKind
-from mediafleet_devserver.redis_server import free_port, redis_command
+from mediafleet_devserver.redis_server import await_redis, free_port, redis_command
 from mediafleet_gateway.auth import Scope
 from mediafleet_gateway.tokens import issue
 from tests.forgetting import log_of
@@ -108,9 +108,10 @@ class Fleet:
         """It is there, with all that it ever acknowledged."""
         if self._redis is None or self._redis.poll() is not None:
             command = redis_command(self.folder / "redis", self._port)
-            with (self.folder / "redis.log").open("ab") as log:  # a fork by Python would not get on with gRPC's threads
+            path = self.folder / "redis.log"
+            with path.open("ab") as log:  # a fork by Python would not get on with gRPC's threads
                 self._redis = guarded(subprocess.Popen(command, stdout=log, stderr=log))
-            wait_until(lambda: _listens(f"127.0.0.1:{self._port}"), message="Redis")
+            await_redis(self._redis, self._port, path)
 
     def kill(self, member: Member) -> None:
         """SIGKILL, to it and to every process that runs because of it; nobody takes its place yet."""

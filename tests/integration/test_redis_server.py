@@ -14,6 +14,7 @@ import redis
 from redis.asyncio import Redis
 
 from mediafleet_devserver import redis_server as embedded
+from tests.forgetting import log_of
 from tests.waiting import wait_until
 
 OWNER = """
@@ -33,6 +34,21 @@ def test_acknowledged_writes_survive_a_kill(tmp_path: Path) -> None:
         os.kill(first.pid, signal.SIGKILL)
     with embedded.redis_server(tmp_path) as url, redis.Redis.from_url(url, protocol=2) as client:
         assert client.get("upload") == b"received"
+
+
+def test_a_server_that_is_there_has_loaded_its_data(tmp_path: Path) -> None:
+    with embedded.redis_server(tmp_path):
+        pass
+    with log_of(tmp_path).open("ab") as log:
+        log.write(spoken("EVAL", "for i = 1, 5000 do end", "0") * 10_000)  # meanwhile it answers, but does not serve
+        log.write(spoken("SET", "upload", "received"))
+    with embedded.redis_server(tmp_path) as url, redis.Redis.from_url(url, protocol=2, retry=None) as client:
+        assert client.get("upload") == b"received"
+
+
+def spoken(*words: str) -> bytes:
+    """A command as it is in the log."""
+    return "".join((f"*{len(words)}\r\n", *(f"${len(word)}\r\n{word}\r\n" for word in words))).encode()
 
 
 def test_server_ends_with_its_owner(tmp_path: Path) -> None:

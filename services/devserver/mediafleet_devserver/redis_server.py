@@ -84,7 +84,7 @@ def redis_command(directory: Path, port: int) -> list[str]:
 
 
 def start_redis(directory: Path, port: int) -> subprocess.Popen[bytes]:
-    """Starts the server and returns once it answers. Raises RedisNotFoundError or RedisStartError.
+    """Starts the server and returns once it serves. Raises RedisNotFoundError or RedisStartError.
 
     Call it from the main thread: on Linux the server ends with the thread that started it, even one that is killed.
     """
@@ -99,7 +99,7 @@ def start_redis(directory: Path, port: int) -> subprocess.Popen[bytes]:
         preexec_fn=_end_with_parent,
     )
     try:
-        _await_answer(process, port, log)
+        await_redis(process, port, log)
     except BaseException:
         _stop(process)
         raise
@@ -161,13 +161,14 @@ def _end_with_parent() -> None:
         _libc.prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
-def _await_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def await_redis(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Returns once that server has loaded its data and serves. Raises RedisStartError."""
     deadline = time.monotonic() + START_TIMEOUT
     with redis.Redis(host="127.0.0.1", port=port, protocol=2, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
         while True:
             with contextlib.suppress(redis.RedisError):
-                # Another server may hold the port: only ours counts.
-                if client.info("server")["process_id"] == process.pid:
+                # Another server may hold the port: only ours counts. Which one it is, it tells while it loads, too.
+                if client.info("server")["process_id"] == process.pid and client.ping():
                     return
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = log.read_text(errors="replace")[-500:] if log.exists() else "(no log)"
