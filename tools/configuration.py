@@ -33,7 +33,7 @@ PROCESSES: Mapping[str, Sequence[type[SettingsPart]]] = {
     "file server": (StorageSettings,),
 }
 BYTES = ("_bytes", "job_memory", "job_file_size")
-SET_BY_OURSELVES = frozenset({"MEDIAFLEET_GATEWAY_PARENT"})
+SET_BY_OURSELVES = frozenset({"MEDIAFLEET_GATEWAY_TETHER"})
 
 HEAD = """\
 # Configuration

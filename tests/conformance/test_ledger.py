@@ -619,6 +619,9 @@ async def test_one_owner_leads_until_its_lease_ends(ledger: RedisLedger) -> None
 
 
 async def test_an_absent_redis_is_an_unavailable_ledger() -> None:
-    error = await refused(connect(LedgerSettings(ledger_url="redis://127.0.0.1:1/0")))
+    error = await refused(connect(LedgerSettings(ledger_url="redis://ann:secret@127.0.0.1:1/0")))
     assert error.reason is Reason.LEDGER_UNAVAILABLE
     assert error.retry_after
+    assert "MEDIAFLEET_LEDGER_URL" in error.message
+    assert "redis://127.0.0.1:1/0" in error.message
+    assert "secret" not in error.message

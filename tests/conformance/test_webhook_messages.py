@@ -119,14 +119,16 @@ async def test_what_failed_is_due_again_until_patience_ends(ledger: RedisLedger)
     assert await pending(ledger) == 0
 
 
-async def test_a_damaged_message_holds_up_no_other(ledger: RedisLedger, redis_client: Redis) -> None:
-    async def planned() -> str:
-        upload = await cancelled(ledger)
-        (key,) = await redis_client.keys(f"mf:message:{upload.upload_id}-*")
-        assert isinstance(key, bytes)
-        return key.decode()
+async def planned(ledger: RedisLedger, redis_client: Redis) -> str:
+    """The key of one message more."""
+    upload = await cancelled(ledger)
+    (key,) = await redis_client.keys(f"mf:message:{upload.upload_id}-*")
+    assert isinstance(key, bytes)
+    return key.decode()
 
-    torn, many, endless, good = [await planned() for _ in range(4)]
+
+async def test_a_damaged_message_holds_up_no_other(ledger: RedisLedger, redis_client: Redis) -> None:
+    torn, many, endless, good = [await planned(ledger, redis_client) for _ in range(4)]
     await redis_client.hset(torn, "record", b"\xff")
     await redis_client.hset(many, "tries", str(10**15))
     await redis_client.hset(endless, "tries", str(2**63 - 1))
@@ -140,6 +142,42 @@ async def test_a_damaged_message_holds_up_no_other(ledger: RedisLedger, redis_cl
     assert (found[many].number, found[endless].attempt) == (10**15 + 1, 1)
     for each in found.values():
         assert await end(ledger, each, TryOutcome.FAILED, backoff=MINUTE, patience=NOW) is MessageState.GIVEN_UP
+    assert await pending(ledger) == 0
+
+
+async def test_a_message_in_a_state_of_another_version_is_kept_and_not_sent(
+    ledger: RedisLedger, redis_client: Redis
+) -> None:
+    held = await planned(ledger, redis_client)
+    await redis_client.hset(held, "state", "HELD")
+    (tried,) = await due(ledger)
+    assert (tried.message, "HELD" in tried.problem) == (None, True)
+    assert await end(ledger, tried, TryOutcome.FAILED, backoff=MINUTE) is MessageState.PENDING
+    assert await due(ledger) == []
+    assert await redis_client.hget(held, "state") == b"HELD"
+    assert await ledger.replay_messages(ANN, LONG_AGO, None, only_failed=False) == 1
+    (tried,) = await due(ledger)
+    assert message_of(tried).subject.state is State.CANCELLED
+    await redis_client.hset(held, "state", "HELD")
+    assert await end(ledger, tried, TryOutcome.FAILED, backoff=MINUTE, patience=NOW) is MessageState.GIVEN_UP
+    assert await ledger.replay_messages(ANN, LONG_AGO, None, only_failed=True) == 1
+
+
+@pytest.mark.parametrize("time", ["nan", "inf", "yesterday"])
+async def test_a_damaged_time_neither_ends_patience_nor_makes_it_endless(
+    ledger: RedisLedger, redis_client: Redis, time: str
+) -> None:
+    await redis_client.hset(await planned(ledger, redis_client), "since", time)
+    (tried,) = await due(ledger)
+    assert await end(ledger, tried, TryOutcome.FAILED) is MessageState.PENDING
+    (tried,) = await due(ledger)
+    assert await end(ledger, tried, TryOutcome.FAILED, backoff=MINUTE, patience=NOW) is MessageState.GIVEN_UP
+
+
+async def test_what_has_ended_leaves_the_outbox(ledger: RedisLedger, redis_client: Redis) -> None:
+    await redis_client.hset(await planned(ledger, redis_client), "state", "DELIVERED")
+    (tried,) = await due(ledger)
+    assert await end(ledger, tried, TryOutcome.FAILED) is MessageState.DELIVERED
     assert await pending(ledger) == 0
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -19,12 +17,10 @@ import pytest
 
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
-from mediafleet_devserver.redis_server import free_port
-from mediafleet_gateway.settings import GatewaySettings
-from mediafleet_gateway.supervisor import Supervisor
+from mediafleet_devserver.redis_server import free_port, redis_server
 from tests.guarding import guarded
 from tests.processes import alive, children
-from tests.waiting import eventually, wait_until
+from tests.waiting import wait_until
 
 
 class Fleet:
@@ -58,7 +54,7 @@ class Fleet:
             f"127.0.0.1:{self.port}", options=[("grpc.use_local_subchannel_pool", 1)]
         ) as channel:
             spec = pb.UploadSpec(display_name="a.bin", size_bytes=1)
-            UploadServiceStub(channel).CreateUpload(pb.CreateUploadRequest(spec=spec), wait_for_ready=True, timeout=60)
+            UploadServiceStub(channel).CreateUpload(pb.CreateUploadRequest(spec=spec), wait_for_ready=True, timeout=120)
 
 
 def calls(metrics_address: str) -> float:
@@ -70,11 +66,11 @@ def calls(metrics_address: str) -> float:
     return float(found[1])
 
 
-@pytest.fixture
-def fleet(redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
-    fleet = Fleet(redis_url, tmp_path)
+@contextmanager
+def supervised(redis_url: str, folder: Path) -> Iterator[Fleet]:
+    """Started, and gone at the end."""
+    fleet = Fleet(redis_url, folder)
     try:
-        wait_until(lambda: len(fleet.started()) == 2, timeout=60)
         yield fleet
     finally:
         gateways = children(fleet.process.pid)
@@ -85,6 +81,18 @@ def fleet(redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
                 os.kill(pid, signal.SIGKILL)
 
 
+def serves(fleet: Fleet) -> None:
+    """Both of its gateways have started."""
+    wait_until(lambda: len(fleet.started()) == 2, timeout=120)
+
+
+@pytest.fixture
+def fleet(redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
+    with supervised(redis_url, tmp_path) as fleet:
+        serves(fleet)
+        yield fleet
+
+
 def test_both_take_calls_and_end_together(fleet: Fleet, tmp_path: Path) -> None:
     pages = fleet.started()
 
@@ -92,23 +100,23 @@ def test_both_take_calls_and_end_together(fleet: Fleet, tmp_path: Path) -> None:
         fleet.create()
         return all(calls(page) for page in pages)
 
-    wait_until(both_called, timeout=60)
+    wait_until(both_called, timeout=120)
     gateways = children(fleet.process.pid)
     assert len(gateways) == 2
 
     second = fleet.start(tmp_path / "second.log")
-    assert second.wait(60) == 2
+    assert second.wait(120) == 2
     assert "in use" in (tmp_path / "second.log").read_text()
 
     fleet.process.terminate()
-    assert fleet.process.wait(60) == 0
+    assert fleet.process.wait(120) == 0
     assert not any(map(alive, gateways))
 
 
 def test_one_that_dies_is_replaced(fleet: Fleet) -> None:
     killed, kept = children(fleet.process.pid)
     os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: len(fleet.started()) == 3, timeout=60)
+    wait_until(lambda: len(fleet.started()) == 3, timeout=120)
     assert kept in children(fleet.process.pid)
     fleet.create()
 
@@ -116,24 +124,35 @@ def test_one_that_dies_is_replaced(fleet: Fleet) -> None:
 def test_none_outlives_its_supervisor(fleet: Fleet) -> None:
     gateways = children(fleet.process.pid)
     fleet.process.kill()
-    wait_until(lambda: not any(map(alive, gateways)), timeout=60)
+    wait_until(lambda: not any(map(alive, gateways)), timeout=120)
 
 
-async def test_gateways_that_cannot_start_end_it_also_where_all_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    supervisor = Supervisor(GatewaySettings(gateway_address=f"127.0.0.1:{free_port()}"), 2)
-    monkeypatch.setenv("MEDIAFLEET_DRAIN_GRACE", "for ever")
-    before = set(children(os.getpid()))
-    running = asyncio.create_task(supervisor.run())
+def test_where_none_can_start_all_end_and_say_why_once(tmp_path: Path) -> None:
+    with supervised(f"redis://ann:secret@127.0.0.1:{free_port()}/0", tmp_path) as fleet:
+        assert fleet.process.wait(120) == 1
+        told = fleet.log.read_text()
+    assert told.count("MEDIAFLEET_LEDGER_URL") == told.count("\n") == 1
+    assert "secret" not in told
 
-    async def begun() -> set[int]:
-        found = set(children(os.getpid())) - before
-        return found if len(found) == 2 else set()
 
-    def told() -> bool:
-        return not any(map(alive, gateways)) and not any("waitpid" in each.name for each in threading.enumerate())
+@pytest.mark.long  # that one which dies is replaced is tested every day
+def test_one_that_dies_while_redis_is_away_is_replaced_when_it_is_back(tmp_path: Path) -> None:
+    port, data = free_port(), tmp_path / "redis"
+    with ExitStack() as running:
+        first = running.enter_context(ExitStack())
+        redis_url = first.enter_context(redis_server(data, port=port))
+        fleet = running.enter_context(supervised(redis_url, tmp_path))
+        serves(fleet)
+        killed, kept = children(fleet.process.pid)
+        first.close()
+        os.kill(killed, signal.SIGKILL)
 
-    gateways = await eventually(begun)
-    for _ in range(10):
-        await asyncio.sleep(0)  # until they are waited for
-    wait_until(told)  # holding up the loop, so that it hears of both ends at once
-    assert await running == 2
+        def pauses() -> list[str]:
+            return re.findall(r'"again_in": ?([0-9.]+)', fleet.log.read_text())
+
+        wait_until(lambda: len(pauses()) >= 3, timeout=120)
+        assert pauses()[:3] == ["1.0", "2.0", "4.0"]
+        with redis_server(data, port=port):
+            wait_until(lambda: len(fleet.started()) == 3, timeout=120)
+            assert kept in children(fleet.process.pid)
+            fleet.create()

@@ -195,14 +195,15 @@ async def test_a_message_that_cannot_be_read_holds_up_no_other(
         return key.decode()
 
     async def every_one_tried() -> bool:
-        return unreadable() >= before + 5
+        return unreadable() >= before + 6
 
-    newer, cut, bare, lost, good = [await planned() for _ in range(5)]
+    newer, held, cut, bare, lost, good = [await planned() for _ in range(6)]
     written = await redis_client.hget(newer, "record")
     assert isinstance(written, bytes)
     await redis_client.hset(newer, "record", written.replace(b"CANCELLED", b"OF A NEWER VERSION"))
+    await redis_client.hset(held, "state", "HELD")
     await redis_client.hset(cut, mapping={"record": written[:40], "tries": "many"})
-    await redis_client.hdel(bare, "tenant", "type", "subject", "record", "before")
+    await redis_client.hdel(bare, "type", "subject", "record", "before")
     await redis_client.set(lost, "no message")
     before = unreadable()
     with structlog.testing.capture_logs() as logs:
@@ -212,12 +213,13 @@ async def test_a_message_that_cannot_be_read_holds_up_no_other(
             assert [f"mf:message:{each.message_id}" for each in receiver.heard] == [good]
             # What a worker can read, later or of another version, is told then.
             await redis_client.hset(newer, "record", written)
-            await receiver.hears(2)
-            assert f"mf:message:{receiver.heard[1].message_id}" == newer
-            assert await shop.ledger.replay_messages(TENANT, LONG_AGO, None, only_failed=False) >= 2
-            await receiver.hears(4)
+            await redis_client.hset(held, "state", "PENDING")
+            await receiver.hears(3)
+            assert {f"mf:message:{each.message_id}" for each in receiver.heard} == {good, newer, held}
+            assert await shop.ledger.replay_messages(TENANT, LONG_AGO, None, only_failed=False) >= 3
+            await receiver.hears(6)
     told = {each["message_id"]: each for each in logs if each["event"] == "webhook_failed"}
-    assert {f"mf:message:{each}" for each in told} == {newer, cut, bare, lost}
+    assert {f"mf:message:{each}" for each in told} == {newer, held, cut, bare, lost}
     assert all("cannot be read" in each["reason"] for each in told.values())
     assert told[lost.removeprefix("mf:message:")]["state"] == "GIVEN_UP"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from mediafleet_core.errors import MediafleetError
 from mediafleet_core.ledger.caller import CallerSteps
 from mediafleet_core.ledger.connection import Connection
 from mediafleet_core.ledger.event_log import EventSteps
@@ -19,6 +20,7 @@ from mediafleet_core.ledger.settings import LedgerSettings
 from mediafleet_core.ledger.usage import UsageSteps
 from mediafleet_core.ledger.webhooks import WebhookSteps
 from mediafleet_core.ledger.work import WorkSteps
+from mediafleet_core.settings import without_password
 
 
 class RedisLedger(
@@ -46,11 +48,16 @@ class RedisLedger(
 async def connect(settings: LedgerSettings) -> RedisLedger:
     """A ledger on the configured Redis; the first ever to connect gives its data an epoch.
 
-    Raises MediafleetError LEDGER_UNAVAILABLE.
+    Raises MediafleetError LEDGER_UNAVAILABLE, which names the setting, and the address without its password.
     """
     connection = Connection(settings)
     key = connection.key("epoch")
-    async with connection.guarded() as redis:
-        await redis.set(key, secrets.token_hex(8), nx=True)
-        epoch = await redis.get(key)
+    try:
+        async with connection.guarded() as redis:
+            await redis.set(key, secrets.token_hex(8), nx=True)
+            epoch = await redis.get(key)
+    except MediafleetError as error:
+        where = without_password(settings.ledger_url)
+        text = f"MEDIAFLEET_LEDGER_URL: the ledger does not answer at {where} ({error.__cause__})"
+        raise MediafleetError(error.reason, text, retry_after=error.retry_after) from error
     return RedisLedger(connection, epoch)

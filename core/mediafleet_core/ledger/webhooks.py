@@ -105,6 +105,7 @@ def _tried(row: str) -> WebhookTry:
 
 
 def _message(message_id: str, tenant: TenantId, fields: records.Fields) -> WebhookMessage:
+    MessageState(fields["state"])  # what another one means by it is not for us to guess
     record = records.pairs(msgspec.json.decode(fields["record"], type=list[str]))
     subject: Upload | Batch
     if fields["type"].startswith(f"{EVENT_PREFIX}upload."):

@@ -143,7 +143,7 @@ async def build(settings: Settings, *, ledger: WatchedLedger | None = None) -> G
             admission,
             drain,
             connection_age=settings.gateway.connection_age,
-            shared_port=settings.gateway.gateway_parent is not None,
+            shared_port=settings.gateway.gateway_tether is not None,
         )
         return Gateway(settings.gateway, server, health_service, watching, drain, resources.pop_all())
 

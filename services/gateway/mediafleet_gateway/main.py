@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,12 +15,10 @@ from mediafleet_core.settings import SettingsError
 from mediafleet_core.telemetry import logs
 from mediafleet_gateway.bootstrap import Settings, build
 from mediafleet_gateway.supervisor import Supervisor
+from mediafleet_gateway.tether import tied
 
 _M_ARENA_MAX = -8
 """As in malloc.h."""
-
-_TETHER = 0.5
-"""Seconds between two looks at whether the supervisor still lives."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.from_environment()
         processes = asked or settings.gateway.gateway_processes
-        if processes > 1 and settings.gateway.gateway_parent is None:
+        if processes > 1 and settings.gateway.gateway_tether is None:
             return asyncio.run(Supervisor(settings.gateway, processes).run())
         _share_memory()
         loops.run(_serve(settings))
@@ -51,22 +48,15 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_end.set)
-    tether = asyncio.create_task(_until_orphaned(settings.gateway.gateway_parent, asked_to_end))
-    gateway = await build(settings)
-    try:
-        await gateway.start()
-        await asked_to_end.wait()
-        await gateway.drain()
-    finally:
-        tether.cancel()
-        await gateway.stop()
-
-
-async def _until_orphaned(parent: int | None, ended: asyncio.Event) -> None:
-    while parent is not None and os.getppid() == parent:  # noqa: ASYNC110 - nothing tells
-        await asyncio.sleep(_TETHER)
-    if parent is not None:
-        ended.set()
+    async with tied(settings.gateway.gateway_tether, asked_to_end) as tell_that_it_serves:
+        gateway = await build(settings)
+        try:
+            await gateway.start()
+            tell_that_it_serves()
+            await asked_to_end.wait()
+            await gateway.drain()
+        finally:
+            await gateway.stop()
 
 
 def _share_memory() -> None:

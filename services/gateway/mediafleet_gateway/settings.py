@@ -59,8 +59,8 @@ class GatewaySettings(SettingsPart):
     gateway_processes: int = Field(
         1, ge=1, le=64, description="Gateways on this port, started and watched by one supervisor."
     )
-    gateway_parent: int | None = Field(
-        None, description="Process id of the supervisor, which sets it: the port is shared, and its end is ours."
+    gateway_tether: int | None = Field(
+        None, description="Descriptor of the supervisor's socket, which sets it: the port is shared, its end is ours."
     )
     metrics_address: str = Field("127.0.0.1:0", description="Set host:port; port 0 lets the system choose.")
     token_key: SecretStr | None = Field(

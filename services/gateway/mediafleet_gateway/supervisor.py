@@ -1,6 +1,7 @@
 """Several gateways on one port: a process that starts them, replaces one that dies, and ends them together.
 
 The kernel spreads connections over the processes (SO_REUSEPORT). They are spawned, as gRPC does not survive a fork.
+The first starts alone: where it cannot, none can, and one has said why.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from mediafleet_gateway.settings import GatewaySettings
 _log = structlog.get_logger(__name__)
 
 _PAUSE = 1.0
-"""Seconds before a process that died is replaced, so that one that cannot start does not spin."""
+"""Seconds before a gateway that died is replaced."""
+
+_LONGEST_PAUSE = 30.0
+"""The pause doubles up to this for a gateway that ends before it serves, over and over."""
 
 _WRONG_SETTINGS = 2
 """Exit status of a gateway that a restart cannot help."""
@@ -37,49 +41,69 @@ class Supervisor:
         self._metrics = address(settings.metrics_address)
         self._held = _hold(address(settings.gateway_address))
         self._processes: set[Process] = set()
+        self._decided = asyncio.Event()
+        """The first one serves, or all end."""
         self._end = asyncio.Event()
         self._status = 0
 
     async def run(self) -> int:
-        """Until SIGTERM or SIGINT; the exit status: 0, or that of a gateway that failed to end well."""
+        """Until SIGTERM or SIGINT; the exit status: 0, or that of a gateway that did not start, or did not end well."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._begin_to_end)
         with self._held:
-            await asyncio.gather(*(self._keep(index) for index in range(self._count)))
+            await asyncio.gather(*map(self._keep, range(self._count)))
         return self._status
 
     def _begin_to_end(self) -> None:
         self._end.set()
+        self._decided.set()
         for process in self._processes:
             _terminate(process)
 
     async def _keep(self, index: int) -> None:
+        if index:
+            await self._decided.wait()
+        pause = _PAUSE
         while not self._end.is_set():
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "mediafleet_gateway", env=os.environ | self._environment(index)
-            )
-            self._processes.add(process)
-            if self._end.is_set():  # while it was being spawned
-                _terminate(process)
-            status = await process.wait()
-            self._processes.discard(process)
-            if status == _WRONG_SETTINGS:
+            status, served = await self._run(index)
+            if status == _WRONG_SETTINGS or not self._decided.is_set():
                 self._begin_to_end()
             if self._end.is_set():
                 self._status = self._status or abs(status)
                 return
-            _log.error("gateway_died", index=index, status=status)
+            pause = _PAUSE if served else min(2 * pause, _LONGEST_PAUSE)
+            _log.error("gateway_died", index=index, status=status, served=served, again_in=pause)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._end.wait(), _PAUSE)
+                await asyncio.wait_for(self._end.wait(), pause)
 
-    def _environment(self, index: int) -> dict[str, str]:
+    async def _run(self, index: int) -> tuple[int, bool]:
+        """A gateway from its start to its end: its exit status, and whether it ever served."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "mediafleet_gateway"),
+                env=os.environ | self._environment(index, theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+            )
+        self._processes.add(process)
+        if self._end.is_set():  # while it was being spawned
+            _terminate(process)
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        if served := bool(await reader.read(1)):
+            self._decided.set()
+        status = await process.wait()
+        writer.close()
+        self._processes.discard(process)
+        return status, served
+
+    def _environment(self, index: int, tether: int) -> dict[str, str]:
         host, port, *_ = self._held.getsockname()
         metrics = self._metrics._replace(port=self._metrics.port and self._metrics.port + index)
         return {
             "MEDIAFLEET_GATEWAY_ADDRESS": str(Address(host, port)),
             "MEDIAFLEET_METRICS_ADDRESS": str(metrics),
-            "MEDIAFLEET_GATEWAY_PARENT": str(os.getpid()),
+            "MEDIAFLEET_GATEWAY_TETHER": str(tether),
         }
 
 

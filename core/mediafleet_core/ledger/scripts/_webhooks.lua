@@ -21,8 +21,8 @@ announce = function(tenant, what, state, id, sequence, key)
   local type = CONSTANTS.event .. what .. '.' .. string.lower(state)
   if redis.call('SISMEMBER', P .. 'webhooks', tenant .. ' ' .. type) == 0 then return end
   local message = id .. '-' .. sequence
-  redis.call('HSET', message_key(message), 'tenant', tenant, 'type', type, 'subject', id, 'time', int(now),
-    'since', int(now), 'tries', '0', 'before', '0', 'state', 'PENDING', 'record', cjson.encode(redis.call('HGETALL', key)))
+  redis.call('HSET', message_key(message), 'type', type, 'subject', id, 'time', int(now), 'since', int(now),
+    'tries', '0', 'before', '0', 'state', 'PENDING', 'record', cjson.encode(redis.call('HGETALL', key)))
   redis.call('ZREMRANGEBYSCORE', messages_key('messages', tenant), '-inf', int(now - CONSTANTS.messages))
   redis.call('ZADD', messages_key('messages', tenant), int(now), message)
   keep_message(message, tenant)
