@@ -12,11 +12,11 @@ from mediafleet.fleet import FleetCalls
 from mediafleet.gateways import Gateways, Token
 from mediafleet.imports import AsyncImports
 from mediafleet.notifications import AsyncNotifications
-from mediafleet.uploading import UploadingCalls
+from mediafleet.uploading import SendingCalls
 from mediafleet.usage import UsageCalls
 
 
-class AsyncClient(UploadingCalls, UsageCalls, FleetCalls):
+class AsyncClient(SendingCalls, UsageCalls, FleetCalls):
     """Sends files in and tells what becomes of them.
 
     Calls survive the loss of a connection or a gateway: they are made again, and uploads and watches go on where they

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import grpc
 
-from mediafleet.calls import Calls
+from mediafleet.arguments import checked
+from mediafleet.calls import Calls, Order
 from mediafleet.errors import from_rpc_error
 from mediafleet.spans import duration, within
 from mediafleet.v1 import batches_pb2 as pb
@@ -34,6 +35,7 @@ class AsyncBatches(Calls):
     Calls survive the loss of a gateway as those of the client do. Answers are the messages of `mediafleet.v1`.
     """
 
+    @checked
     async def create(
         self,
         display_name: str = "",
@@ -56,21 +58,24 @@ class AsyncBatches(Calls):
         )
         return (await self._gateways.call(lambda gateway: gateway.batches.CreateBatch, request)).batch
 
+    @checked
     async def seal(self, batch_id: str) -> pb.Batch:
         """Ends joining, so that the batch can end; may be repeated."""
         request = pb.SealBatchRequest(batch_id=batch_id)
         return (await self._gateways.call(lambda gateway: gateway.batches.SealBatch, request)).batch
 
+    @checked
     async def get(self, batch_id: str) -> pb.Batch:
         """One batch as it is now, with its members at work."""
         request = pb.GetBatchRequest(batch_id=batch_id)
         return (await self._gateways.call(lambda gateway: gateway.batches.GetBatch, request)).batch
 
+    @checked
     async def list(
         self,
         filter: pb.BatchFilter | None = None,  # noqa: A002 - the contract's name
         *,
-        order_by: str = "",
+        order_by: Order = "",
         page_size: int = 0,
     ) -> AsyncGenerator[pb.Batch, None]:
         """Every batch that matches, newest first unless `order_by` is `create_time`; see `AsyncClient.list`."""
@@ -80,6 +85,7 @@ class AsyncBatches(Calls):
                 for batch in page.batches:
                     yield batch
 
+    @checked
     async def watch(
         self, batch_id: str, *, after_cursor: str = "", min_interval: timedelta | None = None
     ) -> AsyncGenerator[pb.BatchEvent, None]:
@@ -98,6 +104,7 @@ class AsyncBatches(Calls):
                 if not event.HasField("heartbeat"):
                     yield event
 
+    @checked
     async def wait(
         self, batch_id: str, *, progress: BatchCallback | None = None, timeout: float | None = None
     ) -> pb.Batch:
@@ -110,16 +117,19 @@ class AsyncBatches(Calls):
                     progress(batch)
         return batch
 
+    @checked
     async def cancel(self, batch_id: str, *, reason: str = "") -> pb.Batch:
         """Starts no member any more and stops those at work; may be repeated."""
         request = pb.CancelBatchRequest(batch_id=batch_id, reason=reason)
         return (await self._gateways.call(lambda gateway: gateway.batches.CancelBatch, request)).batch
 
+    @checked
     async def retry(self, batch_id: str) -> pb.RetryBatchResponse:
         """Queues the failed members again, those alone; tells the `batch` and how many `retried_items` there are."""
         request = pb.RetryBatchRequest(batch_id=batch_id)
         return await self._gateways.call(lambda gateway: gateway.batches.RetryBatch, request, repeatable=False)
 
+    @checked
     async def report(self, batch_id: str) -> AsyncGenerator[pb.BatchReportRow, None]:
         """A row for each member in order of creation, deleted ones too.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import grpc
 
 from mediafleet.gateways import Gateway, Gateways
+
+Order: TypeAlias = Literal["", "create_time desc", "create_time"]
+"""Of a list: newest first, which is also meant by "", or oldest first."""
 
 
 class Listing(Protocol):

@@ -6,17 +6,19 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import timedelta
 
+from mediafleet.arguments import checked
 from mediafleet.errors import NotFound
 from mediafleet.progress import Callback, Report, applied, is_last
+from mediafleet.records import RecordCalls
 from mediafleet.spans import duration, within
-from mediafleet.uploads import UploadCalls
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.watching import resumed
 
 
-class FollowingCalls(UploadCalls):
+class FollowingCalls(RecordCalls):
     """Of `AsyncClient`: `watch`, `watch_many` and `wait`."""
 
+    @checked
     async def watch(
         self, upload_id: str, *, after_cursor: str = "", min_interval: timedelta | None = None
     ) -> AsyncGenerator[pb.UploadEvent, None]:
@@ -37,6 +39,7 @@ class FollowingCalls(UploadCalls):
                 if is_last(event):
                     return
 
+    @checked
     async def watch_many(
         self,
         filter: pb.UploadFilter | None = None,  # noqa: A002 - the contract's name
@@ -60,6 +63,7 @@ class FollowingCalls(UploadCalls):
             async for event in events:
                 yield event
 
+    @checked
     async def wait(
         self, upload_id: str, *, progress: Callback | None = None, timeout: float | None = None
     ) -> pb.Upload:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
@@ -29,6 +29,9 @@ Token = str | Callable[[], str]
 
 logger = logging.getLogger("mediafleet")
 """Tells at INFO each try that failed because no gateway answered, and each watch that goes on elsewhere."""
+
+LONGEST = 1e6
+"""Seconds of patience at most: gRPC refuses at once what it cannot count."""
 
 _OPTIONS = [
     # A name that stands for several gateways has calls spread over all of them.
@@ -94,10 +97,18 @@ class Gateways:
         """Connects at the first call; `timeout` is the patience, in seconds."""
         if not targets:
             raise ValueError("name at least one target")
-        if isinstance(targets, str) or not all(isinstance(each, str) for each in targets):
+        if not _texts(targets):
             raise TypeError("`target` is one `host:port`, `targets` is a list of them")
+        if not all(targets):
+            raise ValueError("a target is `host:port`, and not empty")
         if not (isinstance(token, str) or callable(token)):
             raise TypeError("`token` is text, or a function that gives it")
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+            raise TypeError("`timeout` is a number of seconds")
+        if not 0 < timeout <= LONGEST:
+            raise ValueError(f"`timeout` is more than 0 seconds, and at most {LONGEST:,.0f}")
+        if not isinstance(credentials, grpc.ChannelCredentials | None):
+            raise TypeError("`credentials` are what grpc.ssl_channel_credentials() makes")
         self.timeout = timeout
         self._targets = list(targets)
         self._credentials = credentials
@@ -160,3 +171,7 @@ class Gateways:
         for gateway in self._open.values():
             await gateway.close()
         self._open.clear()
+
+
+def _texts(given: object) -> bool:
+    return isinstance(given, Iterable) and not isinstance(given, str) and all(isinstance(each, str) for each in given)

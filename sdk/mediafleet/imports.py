@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 
+from mediafleet.arguments import checked
 from mediafleet.calls import Calls
 from mediafleet.errors import FailedPrecondition, MediafleetError
 from mediafleet.many import AT_ONCE, ImportOutcome, each, in_parallel
@@ -23,6 +24,7 @@ class AsyncImports(Calls):
     Calls survive the loss of a gateway as those of the client do. Answers are the messages of `mediafleet.v1`.
     """
 
+    @checked
     async def list(self, prefix: str = "", *, page_size: int = 0) -> AsyncGenerator[pb.Importable, None]:
         """Every object whose key, below the tenant's own place, begins with `prefix`; in the order of the keys."""
         request = pb.ListImportablesRequest(prefix=prefix, page_size=page_size)
@@ -31,6 +33,7 @@ class AsyncImports(Calls):
                 for importable in page.importables:
                     yield importable
 
+    @checked
     async def take(
         self,
         source: pb.Importable,
@@ -75,6 +78,7 @@ class AsyncImports(Calls):
                 return upload
         raise AssertionError("request ids never end")
 
+    @checked
     async def take_many(
         self,
         sources: Iterable[pb.Importable],

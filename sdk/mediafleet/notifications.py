@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 
+from mediafleet.arguments import checked
 from mediafleet.calls import Calls
 from mediafleet.spans import timestamp
 from mediafleet.v1 import notifications_pb2 as pb
@@ -15,6 +16,7 @@ from mediafleet.v1.uploads_pb2 import TimeRange
 class AsyncNotifications(Calls):
     """`client.notifications`; times are aware of their zone."""
 
+    @checked
     async def list(self, *, only_unread: bool = False) -> AsyncGenerator[pb.Notification, None]:
         """What people of the tenant should hear of, newest first; pages are fetched as the caller goes on."""
         request = pb.ListNotificationsRequest(only_unread=only_unread)
@@ -23,12 +25,14 @@ class AsyncNotifications(Calls):
                 for notification in page.notifications:
                     yield notification
 
+    @checked
     async def mark_read(self, *numbers: int, through: int = 0) -> int:
         """Marks notifications as read, by their numbers, and all up to `through`; returns how many are not."""
         request = pb.MarkNotificationsReadRequest(numbers=numbers, through_number=through)
         answer = await self._gateways.call(lambda gateway: gateway.notifications.MarkNotificationsRead, request)
         return answer.unread_count
 
+    @checked
     async def replay_webhooks(
         self, since: datetime, *, before: datetime | None = None, only_failed: bool = False, tenant: str = ""
     ) -> int:

@@ -109,21 +109,24 @@ def stream(
 
     @wraps(method)
     def twin(self: Synchronous[A], /, *args: P.args, **kwargs: P.kwargs) -> Generator[R, None, None]:
-        items = method(self._asynchronous, *args, **kwargs)
-        try:
-            while True:
-                try:
-                    yield self._thread.run(_next(items))
-                except StopAsyncIteration:
-                    return
-        finally:
-            if not self._thread.closed:
-                self._thread.run(_close(items))
+        return _plain(method(self._asynchronous, *args, **kwargs), self._thread)
 
     asynchronous = signature(method)
     returned = re.sub(r"AsyncGenerator\[(.*), None\]", r"Generator[\1, None, None]", asynchronous.return_annotation)
     twin.__signature__ = asynchronous.replace(return_annotation=returned)  # type: ignore[attr-defined]
     return twin
+
+
+def _plain(items: AsyncGenerator[R, None], thread: LoopThread) -> Generator[R, None, None]:
+    try:
+        while True:
+            try:
+                yield thread.run(_next(items))
+            except StopAsyncIteration:
+                return
+    finally:
+        if not thread.closed:
+            thread.run(_close(items))
 
 
 async def _next(items: AsyncGenerator[R, None]) -> R:

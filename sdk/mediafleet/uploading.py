@@ -11,17 +11,18 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from mediafleet.arguments import checked
 from mediafleet.errors import MediafleetError
 from mediafleet.following import FollowingCalls
 from mediafleet.many import AT_ONCE, UploadOutcome, each, in_parallel
 from mediafleet.paths import path_within
 from mediafleet.progress import Callback, Report, UploadProgress
+from mediafleet.records import PAGE
 from mediafleet.resuming import NOTHING, Known, send_resuming
 from mediafleet.sending import send
 from mediafleet.sources import FileChanged, Readable, open_source
 from mediafleet.spans import within
 from mediafleet.threads import on_own_thread
-from mediafleet.uploads import PAGE
 from mediafleet.v1 import uploads_pb2 as pb
 
 Transfer: TypeAlias = Literal["auto", "stream", "direct"]
@@ -33,9 +34,10 @@ _TRANSFERS: Mapping[Transfer, pb.Transfer.ValueType] = {
 }
 
 
-class UploadingCalls(FollowingCalls):
+class SendingCalls(FollowingCalls):
     """Of `AsyncClient`: `upload` and `upload_many`."""
 
+    @checked
     async def upload(
         self,
         source: Readable,
@@ -85,6 +87,7 @@ class UploadingCalls(FollowingCalls):
         async with within(timeout):
             return await self._upload(source, spec, known, progress, wait, request_id)
 
+    @checked
     async def upload_many(
         self,
         sources: Iterable[Readable],

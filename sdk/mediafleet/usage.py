@@ -7,6 +7,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from mediafleet.arguments import checked
 from mediafleet.calls import Calls
 from mediafleet.spans import timestamp
 from mediafleet.v1 import usage_pb2
@@ -18,6 +19,7 @@ Granularity: TypeAlias = Literal["hour", "day", "month"]
 class UsageCalls(Calls):
     """Of `AsyncClient`: `usage`, `usage_history` and `quota`."""
 
+    @checked
     async def usage(
         self, *, collection: str = "", whole_bucket: bool = False, refresh: bool = False
     ) -> usage_pb2.Usage:
@@ -30,6 +32,7 @@ class UsageCalls(Calls):
         request = usage_pb2.GetUsageRequest(scope=scope, collection=collection, refresh=refresh)
         return (await self._gateways.call(lambda gateway: gateway.usage.GetUsage, request)).usage
 
+    @checked
     async def usage_history(
         self,
         since: datetime | None = None,
@@ -55,6 +58,7 @@ class UsageCalls(Calls):
                 for point in page.points:
                     yield point
 
+    @checked
     async def quota(self, *, collection: str = "") -> usage_pb2.Quota:
         """The tenant's limits and what is used of them, together with those of a collection if one is named."""
         request = usage_pb2.GetQuotaRequest(collection=collection)

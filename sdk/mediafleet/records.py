@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from mediafleet.calls import Calls
+from mediafleet.arguments import checked
+from mediafleet.calls import Calls, Order
 from mediafleet.errors import FailedPrecondition, NotFound
 from mediafleet.many import AT_ONCE, RetryOutcome, in_parallel
 from mediafleet.spans import duration
@@ -18,19 +19,21 @@ PAGE = 200
 """Uploads listed at a time, few enough that a gateway serves others soon."""
 
 
-class UploadCalls(Calls):
+class RecordCalls(Calls):
     """Of `AsyncClient`: `get`, `list`, `update`, `cancel`, `retry`, `retry_many`, `delete` and `download_url`."""
 
+    @checked
     async def get(self, upload_id: str) -> pb.Upload:
         """One upload as it is now."""
         request = pb.GetUploadRequest(upload_id=upload_id)
         return (await self._gateways.call(lambda gateway: gateway.uploads.GetUpload, request)).upload
 
+    @checked
     async def list(
         self,
         filter: pb.UploadFilter | None = None,  # noqa: A002 - the contract's name
         *,
-        order_by: str = "",
+        order_by: Order = "",
         page_size: int = 0,
     ) -> AsyncGenerator[pb.Upload, None]:
         """Every upload that matches; pages are fetched as the caller goes on.
@@ -44,6 +47,7 @@ class UploadCalls(Calls):
                 for upload in page.uploads:
                     yield upload
 
+    @checked
     async def update(
         self, upload_id: str, *, caption: str | None = None, labels: Mapping[str, str] | None = None
     ) -> pb.Upload:
@@ -54,11 +58,13 @@ class UploadCalls(Calls):
         )
         return (await self._gateways.call(lambda gateway: gateway.uploads.UpdateUpload, request)).upload
 
+    @checked
     async def cancel(self, upload_id: str, *, reason: str = "") -> pb.Upload:
         """Stops it; the answer is CANCELLED, CANCELLING, or SUCCEEDED if the commit was first."""
         request = pb.CancelUploadRequest(upload_id=upload_id, reason=reason)
         return (await self._gateways.call(lambda gateway: gateway.uploads.CancelUpload, request)).upload
 
+    @checked
     async def retry(self, upload_id: str, *, series: int = 0) -> pb.Upload:
         """Queues a failed or cancelled upload again, while its original is kept.
 
@@ -69,6 +75,7 @@ class UploadCalls(Calls):
         answer = await self._gateways.call(lambda gateway: gateway.uploads.RetryUpload, request, repeatable=series > 0)
         return answer.upload
 
+    @checked
     async def retry_many(
         self,
         filter: pb.UploadFilter | None = None,  # noqa: A002 - the contract's name
@@ -101,11 +108,13 @@ class UploadCalls(Calls):
             async for outcome in outcomes:
                 yield outcome
 
+    @checked
     async def delete(self, upload_id: str) -> pb.Upload:
         """Deletes it with everything that was made from it; returns it as it last was."""
         request = pb.DeleteUploadRequest(upload_id=upload_id)
         return (await self._gateways.call(lambda gateway: gateway.uploads.DeleteUpload, request)).upload
 
+    @checked
     async def download_url(
         self,
         upload_id: str,
