@@ -80,10 +80,11 @@ def spoiled(files: Sequence[Path]) -> Iterator[None]:
         file.write_bytes(content)
 
 
-async def leases_lost(fleet: Fleet, uploads: set[str]) -> int:
-    async with Redis.from_url(fleet.redis_url) as client:
-        counts = [await client.hget(f"mf:u:{upload_id}", "lost") for upload_id in uploads]
-    return sum(int(count or 0) for count in counts)
+async def leases_lost(fleet: Fleet, uploads: set[str]) -> dict[str, str]:
+    """By upload: the workers that lost it, and in which stage."""
+    async with Redis.from_url(fleet.redis_url, protocol=2) as client:
+        told = {upload_id: await client.hget(f"mf:u:{upload_id}", "losses") for upload_id in uploads}
+    return {upload_id: str(losses) for upload_id, losses in told.items() if losses}
 
 
 async def test_the_jobs_of_a_killed_worker_run_again(fleet: Fleet, ledger: RedisLedger) -> None:
@@ -132,7 +133,7 @@ async def test_a_killed_redis_costs_nothing_but_time(
     assert {upload.upload_id: upload.attempt for upload in uploads} == {
         upload_id: 2 if upload_id in spoilt else 1 for upload_id in crowd.acknowledged
     }
-    assert await leases_lost(fleet, crowd.acknowledged) == 0
+    assert await leases_lost(fleet, crowd.acknowledged) == {}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ async def test_a_rolling_restart_loses_and_doubles_nothing(
         fleet, ledger, local_store(fleet.folder / "objects"), crowd.tenant, crowd.acknowledged, since, patience=300
     )
     assert {upload.attempt for upload in uploads} == {1}
-    assert await leases_lost(fleet, crowd.acknowledged) == 0
+    assert await leases_lost(fleet, crowd.acknowledged) == {}
 
 
 @pytest.mark.long
