@@ -8,12 +8,11 @@ from typing import Any, cast
 
 from mediafleet_core.detached import Detached
 from mediafleet_core.errors import MediafleetError, Reason
-from mediafleet_core.identity import TenantId, UploadId
 from mediafleet_core.intake.budget import ByteBudget
 from mediafleet_core.intake.importing import Imports
 from mediafleet_core.intake.settings import IntakeSettings
 from mediafleet_core.intake.works import Works
-from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, StoredObject
+from mediafleet_core.ports import JobQueue, Ledger, ObjectStore, StoredObject, WriteSession
 from mediafleet_core.quotas import Limits
 from mediafleet_core.uploads import UploadSpec
 from tests.ledgers import ANN, ledger_at
@@ -30,30 +29,33 @@ class Away:
 
 
 class Crossing:
-    """The ledger. The second call asks to hold when the first has let go, which hears of that after the second."""
+    """The ledger. The second call has its upload when the first has let go of it, and the first hears of that later."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger, self._holds = ledger, 0
-        self._free, self._taken = asyncio.Event(), asyncio.Event()
+        self._ledger, self._calls = ledger, 0
+        self._free, self._had = asyncio.Event(), asyncio.Event()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    async def hold_import(self, upload_id: UploadId, tenant: TenantId, *, hold: timedelta, **fenced: Any) -> object:
-        self._holds += 1
-        number = self._holds
-        if number == 2:
+    async def create(self, *upload: Any, **more: Any) -> WriteSession:
+        self._calls += 1
+        second = self._calls == 2
+        session = await self._ledger.create(*upload, **more)
+        if second:
             await self._free.wait()
-        session = await self._ledger.hold_import(upload_id, tenant, hold=hold, **fenced)
-        if number == 2:
-            self._taken.set()
-        elif not hold:
+            self._had.set()
+        return session
+
+    async def hold_import(self, *upload: Any, hold: timedelta, **fenced: Any) -> WriteSession:
+        session = await self._ledger.hold_import(*upload, hold=hold, **fenced)
+        if not hold:
             self._free.set()
-            await self._taken.wait()
+            await self._had.wait()
         return session
 
 
-async def test_a_copy_that_ends_while_another_call_begins_it_anew_leaves_no_room_taken(redis_url: str) -> None:
+async def test_a_copy_that_ends_while_another_call_comes_for_it_leaves_no_room_taken(redis_url: str) -> None:
     async def take(request_id: str) -> Reason:
         try:
             await imports.take(ANN, spec, "a.bin", "etag", limits=limits, request_id=request_id)

@@ -39,21 +39,11 @@ class Copying:
         self._upload, self._source, self._limits, self._turns = upload, source, limits, turns
         self._fence = self._bytes = 0
 
-    async def hold(self, span: timedelta | None = None) -> bool:
-        """Take it, or go on holding it; whether it is ours. Raises what `hold_import` raises."""
-        session = await self._ledger.hold_import(
-            self._upload.upload_id,
-            self._upload.tenant,
-            hold=HOLD if span is None else span,
-            fence=self._fence,
-            committed=self._bytes,
-        )
-        self._fence = session.fence
-        return bool(session.fence)
-
     async def run(self) -> None:
-        """Once it is held. Raises SOURCE_NOT_FOUND or SOURCE_CHANGED (it has FAILED), CONCURRENT_WRITER,
-        UPLOAD_CANCELLED; STORAGE_UNAVAILABLE and the like leave it to the next who asks."""
+        """Nothing where another process is at it. Raises SOURCE_NOT_FOUND or SOURCE_CHANGED (it has FAILED),
+        CONCURRENT_WRITER, UPLOAD_CANCELLED; STORAGE_UNAVAILABLE and the like leave it to the next who asks."""
+        if not await self._hold():
+            return
         key = UploadKeys(self._upload.tenant, self._upload.upload_id).original(self._fence)
         ending = Ending(self._works, self._upload, self._fence, self._limits)
         try:
@@ -88,7 +78,7 @@ class Copying:
         try:
             while not (await asyncio.wait({copying}, timeout=_BEAT))[0]:
                 try:
-                    await self.hold()
+                    await self._hold()
                 except MediafleetError as error:
                     if error.reason is not Reason.LEDGER_UNAVAILABLE:
                         raise
@@ -97,9 +87,21 @@ class Copying:
             copying.cancel()
             await asyncio.gather(copying, return_exceptions=True)
 
+    async def _hold(self, span: timedelta | None = None) -> bool:
+        """Take it, or go on holding it; whether it is ours. Raises what `hold_import` raises."""
+        session = await self._ledger.hold_import(
+            self._upload.upload_id,
+            self._upload.tenant,
+            hold=HOLD if span is None else span,
+            fence=self._fence,
+            committed=self._bytes,
+        )
+        self._fence = session.fence
+        return bool(session.fence)
+
     async def _let_go(self) -> None:
         with suppress(MediafleetError):
-            await self.hold(timedelta(0))
+            await self._hold(timedelta(0))
 
     async def _queue(self, key: str, ending: Ending) -> None:
         # What the bytes are is found by the worker that reads them; nobody has yet.

@@ -92,8 +92,8 @@ class Imports:
                 room.enter_context(self._room(tenant, limits))  # at first: what is refused leaves no upload behind
                 upload = upload or await self._created(tenant, spec, source, limits, request)
                 if upload.state is State.RECEIVING:
-                    # A caller that leaves in between would leave it held by nobody.
-                    copy = await self._works.detached.run(self._begin(upload, source, limits, room.pop_all()))
+                    # Another call for the same upload may have begun it meanwhile.
+                    copy = self._begun.get(upload.upload_id) or self._begin(upload, source, limits, room.pop_all())
         return await self._copied(upload, copy) if upload.state is State.RECEIVING else upload
 
     async def close(self) -> None:
@@ -146,19 +146,13 @@ class Imports:
                 return upload
             await asyncio.sleep(_LOOK_AGAIN)
 
-    async def _begin(
-        self, upload: Upload, source: StoredObject, limits: Limits, room: ExitStack
-    ) -> asyncio.Task[None] | None:
-        """The copy, begun here, which keeps the room until it ends; None where another process is at it."""
-        with room:
-            sized = source._replace(size=upload.size_bytes or 0)
-            copying = Copying(self._works, upload, sized, limits, self._turns)
-            if not await copying.hold():
-                return None
-            copy = asyncio.create_task(copying.run())
-            self._begun[upload.upload_id] = copy
-            copy.add_done_callback(partial(self._ended, upload.upload_id, room.pop_all()))
-            return copy
+    def _begin(self, upload: Upload, source: StoredObject, limits: Limits, room: ExitStack) -> asyncio.Task[None]:
+        """The copy, begun here, which keeps the room until it ends."""
+        sized = source._replace(size=upload.size_bytes or 0)
+        copying = Copying(self._works, upload, sized, limits, self._turns)
+        copy = self._begun[upload.upload_id] = asyncio.create_task(copying.run())
+        copy.add_done_callback(partial(self._ended, upload.upload_id, room))
+        return copy
 
     @contextmanager
     def _room(self, tenant: TenantId, limits: Limits) -> Iterator[None]:
@@ -175,8 +169,7 @@ class Imports:
             self._of_tenant -= Counter({tenant: 1})  # drops those that have none left
 
     def _ended(self, upload_id: UploadId, room: ExitStack, copy: asyncio.Task[None]) -> None:
-        if self._begun.get(upload_id) is copy:  # else another call has begun it anew already
-            del self._begun[upload_id]
+        del self._begun[upload_id]
         room.close()
         if not copy.cancelled():
             copy.exception()  # for whoever still waits; where nobody does, the next call tries again
