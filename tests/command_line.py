@@ -20,7 +20,7 @@ async def start(
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "mediafleet.cli",
+        "mediafleet",
         *arguments,
         stdout=stdout,
         stderr=subprocess.PIPE,

@@ -27,14 +27,15 @@
 Lost connections and gateways are borne; each try that failed is logged by the logger `mediafleet`, at INFO.
 """
 
-# Names are imported when they are first used, so that the command line starts without gRPC.
+# Names are imported when they are first used, so that the command line starts without gRPC; and nothing else is
+# imported here, so that it soon has a hold on Ctrl-C.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from mediafleet.aio import AsyncClient
     from mediafleet.batches import TERMINAL_BATCH_STATES
     from mediafleet.client import Client
@@ -145,6 +146,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(_HOMES.get(name, "mediafleet.errors")), name)
 
 

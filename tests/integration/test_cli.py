@@ -159,7 +159,7 @@ async def test_a_reader_that_has_enough_ends_it_silently() -> None:
     async with serving(gateway) as address:
         environment = {"PATH": os.environ["PATH"], "MEDIAFLEET_ENDPOINT": address}
         process = await asyncio.create_subprocess_shell(
-            f"{shlex.quote(sys.executable)} -m mediafleet.cli list --json | head -n 1",
+            f"{shlex.quote(sys.executable)} -m mediafleet list --json | head -n 1",
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,

@@ -71,7 +71,7 @@ def test_all_is_well(own_redis: str, tmp_path: Path) -> None:
     """In a process of its own, as in a pod."""
     with bucket("doctor-well") as real:
         done = subprocess.run(
-            [sys.executable, "-m", "mediafleet.cli", "doctor", "--json"],
+            [sys.executable, "-m", "mediafleet", "doctor", "--json"],
             env={"PATH": os.defpath, **_environment(real, own_redis, tmp_path)},
             cwd=tmp_path,
             capture_output=True,

@@ -198,7 +198,7 @@ async def test_the_command_line_may_be_interrupted_and_run_again(
         await fail(ledger)
     address = str(reached.gateway.address)
     environment = {"PATH": "/nowhere", "MEDIAFLEET_ENDPOINT": address, "MEDIAFLEET_TOKEN": TOKEN}
-    command = [sys.executable, "-m", "mediafleet.cli", "retry", "--failed", "--json"]
+    command = [sys.executable, "-m", "mediafleet", "retry", "--failed", "--json"]
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -208,7 +208,7 @@ async def test_the_command_line_may_be_interrupted_and_run_again(
     process.send_signal(signal.SIGINT)
     _, err = await process.communicate()
     assert "Interrupted. The same command goes on" in err.decode()
-    assert process.returncode == 1
+    assert process.returncode == -signal.SIGINT
     assert (await series(client))[1] > 0
     again = await mediafleet("retry", "--failed", endpoint=address, token=TOKEN)
     assert again.returncode == 0

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from mediafleet.cli import interrupts
+
 GROUP = "mediafleet.commands"
 
 
@@ -40,6 +42,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # of a reader that has enough, as in `| head`, click says nothing
+        except KeyboardInterrupt as interrupt:
+            raise click.exceptions.Exit(interrupts.exit_code(interrupt)) from None
         except Exception as error:
             from mediafleet.cli.failures import failure_of
 
@@ -56,6 +60,10 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line; exit codes are 0 for success, 1 for a failure, 2 for wrong usage."""
+    """Runs the command line; exit codes are 0 for success, 1 for a failure, 2 for wrong usage, beside signals."""
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # its warnings repeat what is said here in words
-    cli(args=arguments, prog_name="mediafleet")
+    try:
+        cli(args=arguments, prog_name="mediafleet")
+    except SystemExit as ended:
+        interrupts.die(ended.code)
+        raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mediafleet.cli import interrupts
 from mediafleet.cli.connection import ENDURING, Connection, connected
 from mediafleet.cli.filters import filtered
 
@@ -77,7 +78,7 @@ def _queue_again(client: Client, which: UploadFilter, total: int, as_json: bool)
 
     done: Counter[tuple[str, str]] = Counter()
     try:
-        with counting(AGAIN, total, enabled=not as_json) as count:
+        with interrupts.told(), counting(AGAIN, total, enabled=not as_json) as count:
             for outcome in client.retry_many(which):
                 done[outcome.found.failure.code, _result(outcome)] += 1
                 count()

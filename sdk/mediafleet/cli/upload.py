@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from mediafleet.cli import interrupts
 from mediafleet.cli.connection import ENDURING, Connection, connected
 from mediafleet.cli.text import labels
 
@@ -63,7 +63,7 @@ def upload(connection: Connection, /, files: tuple[Path, ...], watch: bool, as_j
     """
     # A file that is named twice is one upload, of which the two would deprive each other.
     try:
-        outcomes = asyncio.run(_upload_all(connection, tuple(dict.fromkeys(files)), watch, as_json, spec))
+        outcomes = interrupts.run(_upload_all(connection, tuple(dict.fromkeys(files)), watch, as_json, spec))
     except KeyboardInterrupt:
         click.echo("Interrupted. The same command goes on where this one stopped.", err=True)
         raise

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mediafleet.cli import interrupts
 from mediafleet.cli.connection import ENDURING, Connection, connected
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def watch(connection: Connection, upload_ids: tuple[str, ...], all_tenants: bool
     if not upload_ids:
         _watch_all(connection, all_tenants, as_json)
         return
-    ended = asyncio.run(_watch_each(connection, upload_ids, as_json))
+    ended = interrupts.run(_watch_each(connection, upload_ids, as_json))
     if not as_json:
         from mediafleet.cli.output import uploads
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
+from mediafleet.cli import interrupts
 from mediafleet.cli.connection import BRIEF, ENDURING, Connection, connected
 from mediafleet.cli.filters import any_of, labelled, limited
 from mediafleet.cli.text import counted
@@ -93,7 +93,7 @@ def watch(connection: Connection, batch_id: str, as_json: bool) -> None:
     """
     from mediafleet.v1.batches_pb2 import BatchState
 
-    batch = asyncio.run(_watch(connection, batch_id, as_json))
+    batch = interrupts.run(_watch(connection, batch_id, as_json))
     if not as_json:
         _print(batch, as_json)
     if batch.state != BatchState.BATCH_STATE_SUCCEEDED:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
+from mediafleet.cli import interrupts
 from mediafleet.cli.batch.making import make
 from mediafleet.cli.batch.options import About, Manner, making_a_batch
 from mediafleet.cli.batch.scanning import Choice
@@ -31,5 +30,5 @@ def import_(connection: Connection, prefix: str, choice: Choice, about: About, m
     from mediafleet.cli.batch.taking import PrefixMaking, importables
 
     prefix = prefix.lstrip("/")
-    found = asyncio.run(importables(connection, prefix, choice))
+    found = interrupts.run(importables(connection, prefix, choice))
     make(connection, PrefixMaking(prefix, found, choice, about), manner)

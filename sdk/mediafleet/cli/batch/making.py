@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from mediafleet.cli import interrupts
 from mediafleet.cli.batch.options import Manner
 from mediafleet.cli.connection import Connection
 from mediafleet.cli.text import counted, plain, size
@@ -54,7 +55,7 @@ def make(connection: Connection, making: Making, manner: Manner) -> None:
 
         raise Failure(making.nothing)
     try:
-        succeeded = asyncio.run(_make(connection, making, manner))
+        succeeded = interrupts.run(_make(connection, making, manner))
     except KeyboardInterrupt:
         click.echo("Interrupted. The same command goes on where this one stopped.", err=True)
         raise

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import click
 
+from mediafleet.cli import interrupts
 from mediafleet.cli.connection import ENDURING, Connection, connected
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def report(connection: Connection, batch_id: str, form: str, output: Path | None
 
     In the CSV, text that a spreadsheet would take for a formula has an apostrophe in front.
     """
-    with connection.client() as client, _written(output) as file:
+    with connection.client() as client, interrupts.told(), _written(output) as file:
         rows = client.batches.report(batch_id)
         if form == "csv":
             from mediafleet.cli import spreadsheet

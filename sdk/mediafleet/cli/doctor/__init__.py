@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from importlib.metadata import entry_points
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from mediafleet.cli import interrupts
 from mediafleet.cli.connection import BRIEF, LONGEST, endpoints, resolve
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def doctor(
 
     checks = _checks(endpoint, token, endpoints_file, timeout, origin)
     printer = Printer(as_json=as_json)
-    counts = asyncio.run(_run(_chosen(checks, only) if only else checks, printer))
+    counts = interrupts.run(_run(_chosen(checks, only) if only else checks, printer))
     printer.sum_up(counts)
     if counts["failed"]:
         raise click.exceptions.Exit(1)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
 
+from mediafleet.cli import interrupts
 from mediafleet.cli.connection import ENDURING, Connection, connected
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def show(connection: Connection, collection: str, whole_bucket: bool, refresh: b
         raise click.UsageError("--bucket and --collection exclude each other")
     reconciled = True
     if whole_bucket and refresh:
-        figures, reconciled = asyncio.run(refreshed(connection))
+        figures, reconciled = interrupts.run(refreshed(connection))
     else:
         with connection.client() as client:
             figures = client.usage(collection=collection, whole_bucket=whole_bucket, refresh=refresh)

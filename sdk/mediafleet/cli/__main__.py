@@ -1,5 +1,0 @@
-"""`python -m mediafleet.cli`."""
-
-from mediafleet.cli import main
-
-main()
