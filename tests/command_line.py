@@ -13,6 +13,7 @@ async def start(
     endpoint: str | None = None,
     cwd: Path | None = None,
     token: str = "",
+    stdin: int | None = None,
     stdout: int = subprocess.PIPE,
 ) -> asyncio.subprocess.Process:
     """The command, running; it knows nothing but what it is told here."""
@@ -22,6 +23,7 @@ async def start(
         "-m",
         "mediafleet",
         *arguments,
+        stdin=stdin,
         stdout=stdout,
         stderr=subprocess.PIPE,
         env=environment,

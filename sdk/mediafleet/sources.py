@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import os
+import stat
 import threading
 from collections.abc import AsyncIterable, Callable, Iterator
 from contextlib import closing, contextmanager
@@ -117,7 +118,7 @@ def open_source(readable: Readable, name: str, loop: asyncio.AbstractEventLoop) 
         with Path(readable).open("rb", buffering=0) as file:
             # A name in another encoding than the system's is shown as far as it can be read.
             own = name or os.fsencode(Path(readable).name).decode(errors="replace")
-            if file.seekable():
+            if _has_a_size(file):
                 yield FileSource(io.BufferedReader(file), own)
             else:
                 yield StreamSource(lambda: file.read(_PULL), own)
@@ -129,12 +130,19 @@ def open_source(readable: Readable, name: str, loop: asyncio.AbstractEventLoop) 
     elif not hasattr(readable, "read"):
         kinds = "a path, bytes, a file open in binary mode, or an asynchronous iterable of bytes"
         raise TypeError(f"a {type(readable).__name__} is no source; take {kinds}")
-    elif not readable.seekable() and not _waits(readable):
+    elif not _has_a_size(readable) and not _waits(readable):
         raise TypeError("set the file to blocking mode: else its end looks like a wait for more")
     else:
         own = getattr(readable, "name", "")
         name = name or (Path(own).name if isinstance(own, str) else "") or "unnamed"
-        yield FileSource(readable, name) if readable.seekable() else StreamSource(_pull_of(readable), name)
+        yield FileSource(readable, name) if _has_a_size(readable) else StreamSource(_pull_of(readable), name)
+
+
+def _has_a_size(file: BinaryIO) -> bool:
+    """Whether its bytes can be sought. A device such as /dev/zero says that they can, and gives others each time."""
+    raw = getattr(file, "raw", file)
+    device = isinstance(raw, io.FileIO) and stat.S_ISCHR(os.fstat(raw.fileno()).st_mode)
+    return file.seekable() and not device
 
 
 def _waits(file: BinaryIO) -> bool:

@@ -20,7 +20,7 @@ from mediafleet.progress import Callback, Report, UploadProgress
 from mediafleet.records import PAGE
 from mediafleet.resuming import NOTHING, Known, send_resuming
 from mediafleet.sending import send
-from mediafleet.sources import FileChanged, Readable, open_source
+from mediafleet.sources import FileChanged, FileSource, Readable, open_source
 from mediafleet.spans import within
 from mediafleet.threads import on_own_thread
 from mediafleet.v1 import uploads_pb2 as pb
@@ -69,7 +69,8 @@ class SendingCalls(FollowingCalls):
         the loop; what it raises ends the call. `timeout` bounds the whole, in seconds. The `request_id` of an upload
         that broke off goes on with it, in another process too, where file and arguments are the same. With `resume` the
         client makes such a name by itself, from a path's file as it is now (size, time of change) and the arguments:
-        an interrupted upload is continued, and one that has arrived is returned if it holds the same bytes.
+        an interrupted upload is continued, and one that has arrived is returned if it holds the same bytes. A FIFO or
+        device, whose bytes come once, is sent anew.
         """
         if resume and (request_id or not isinstance(source, str | os.PathLike)):
             raise TypeError("`resume` needs a path, and no `request_id`")
@@ -146,6 +147,9 @@ class SendingCalls(FollowingCalls):
         request_id: str = "",
     ) -> pb.Upload:
         """`spec` lacks what the source tells; `known` is None unless earlier uploads shall be gone on with."""
+        path = Path(source) if isinstance(source, str | os.PathLike) else None
+        if known is not None and path is None:
+            raise TypeError("`resume` needs a path")
         with ExitStack() as stack:
             opening = open_source(source, spec.display_name, asyncio.get_running_loop())
             file = await on_own_thread(lambda: stack.enter_context(opening))  # a FIFO waits for its writer
@@ -153,12 +157,10 @@ class SendingCalls(FollowingCalls):
             whole.CopyFrom(spec)
             whole.MergeFrom(pb.UploadSpec(display_name=file.name, size_bytes=file.size))
             report = Report(progress, file.size)
-            if known is None:
-                upload = await send(self._gateways, file, whole, request_id or str(uuid.uuid4()), report)
-            elif isinstance(source, str | os.PathLike):
-                upload = await send_resuming(self._gateways, Path(source), file, whole, report, known)
+            if path and known is not None and isinstance(file, FileSource):
+                upload = await send_resuming(self._gateways, path, file, whole, report, known)
             else:
-                raise TypeError("`resume` needs a path")
+                upload = await send(self._gateways, file, whole, request_id or str(uuid.uuid4()), report)
         return await self._terminal(upload, report) if wait else upload
 
     async def _members(self, batch_id: str) -> Known:

@@ -67,6 +67,25 @@ async def test_upload_that_was_interrupted_goes_on_when_run_again(tmp_path: Path
     assert len(gateway.uploads) == 1
 
 
+@pytest.mark.parametrize("redirected", [False, True])
+async def test_upload_takes_the_standard_input(tmp_path: Path, redirected: bool) -> None:
+    film = tmp_path / "film.bin"
+    film.write_bytes(bytes(range(256)) * (5 << 12))
+    gateway = ScriptedGateway()
+    async with serving(gateway) as address:
+        with film.open("rb") as file:
+            stdin = file.fileno() if redirected else subprocess.PIPE
+            arguments = ("upload", "-", "--name", "photos/a.jpg", "--json")
+            process = await command_line.start(*arguments, endpoint=address, stdin=stdin)
+            out, err = await process.communicate(None if redirected else film.read_bytes())
+    assert (process.returncode, err) == (0, b"")
+    assert json.loads(out)["display_name"] == "a.jpg"
+    assert [bytes(content) for content in gateway.content.values()] == [film.read_bytes()]
+    assert [request.spec.size_bytes for request in gateway.called("CreateUpload")] == [
+        len(film.read_bytes()) * redirected
+    ]
+
+
 async def test_upload_prints_json_lines(photos: list[str]) -> None:
     gateway = ScriptedGateway()
     gateway.refusals["CreateUpload"].append(Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"))
@@ -192,6 +211,8 @@ async def test_a_reader_that_has_enough_ends_it_silently() -> None:
         (["upload", "/"], "mediafleet batch create"),
         (["doctor", "--origin", "app.example.com"], "no origin"),
         (["retry", "u-1", "--failed"], "either IDs or --failed"),
+        (["upload", "-"], "--name photo.jpg"),
+        (["upload", "-", __file__, "--name", "x"], "sent alone"),
     ],
 )
 async def test_wrong_usage_ends_with_2(arguments: list[str], hint: str, tmp_path: Path) -> None:

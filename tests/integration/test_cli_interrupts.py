@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,17 @@ async def test_an_upload_that_is_interrupted_goes_on_when_run_again(tmp_path: Pa
         again = await command_line.mediafleet("upload", str(film), endpoint=address)
     assert again.returncode == 0
     assert [bytes(content) for content in gateway.content.values()] == [film.read_bytes()]
+
+
+async def test_an_upload_of_the_standard_input_ends_in_silence() -> None:
+    gateway = ScriptedGateway()
+    async with serving(gateway) as address:
+        process = await command_line.start("upload", "-", "--name", "x", endpoint=address, stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        process.stdin.write(bytes(3 << 20))
+        async with asyncio.timeout(SOON):
+            await gateway.taken.wait()  # and waits for more
+        assert await signalled(process, signal.SIGINT) == (-signal.SIGINT, "", "")
 
 
 async def test_a_question_without_an_answer_ends_in_silence() -> None:
