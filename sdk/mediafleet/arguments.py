@@ -1,5 +1,4 @@
-"""Arguments that are wrong are refused before anything is sent: those of another type by TypeError, others as a gateway
-refuses a field."""
+"""Wrong arguments are refused before anything is sent: by TypeError, or InvalidArgument where only the value is wrong."""
 
 from __future__ import annotations
 
