@@ -126,9 +126,9 @@ async def test_what_was_interrupted_goes_on_with_the_rest(ledger: RedisLedger, c
         await fail(ledger)
     async with aclosing(client.retry_many()) as outcomes:
         await anext(outcomes)
-    left = (await series(client))[1]
-    assert left < 12
-    assert len([outcome async for outcome in client.retry_many()]) == left
+    # A gateway may end what it was at when its caller left, now or a little later.
+    rest = [outcome async for outcome in client.retry_many()]
+    assert 0 < len(rest) < 12
     assert await series(client) == {2: 12}
 
 
