@@ -1,4 +1,4 @@
-"""Wrong arguments are refused before anything is sent: by TypeError, or InvalidArgument where only the value is wrong."""
+"""Wrong arguments are refused before anything is sent: by TypeError, or by InvalidArgument if the value is wrong."""
 
 from __future__ import annotations
 
