@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -18,9 +20,11 @@ import pytest
 from mediafleet.v1 import uploads_pb2 as pb
 from mediafleet.v1.uploads_pb2_grpc import UploadServiceStub
 from mediafleet_devserver.redis_server import free_port, redis_server
+from mediafleet_gateway.settings import GatewaySettings
+from mediafleet_gateway.supervisor import Supervisor
 from tests.guarding import guarded
 from tests.processes import alive, children
-from tests.waiting import wait_until
+from tests.waiting import eventually, wait_until
 
 
 class Fleet:
@@ -156,3 +160,31 @@ def test_one_that_dies_while_redis_is_away_is_replaced_when_it_is_back(tmp_path:
             wait_until(lambda: len(fleet.started()) == 3, timeout=120)
             assert kept in children(fleet.process.pid)
             fleet.create()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_signal_that_comes_as_a_gateway_dies_ends_it(caplog: pytest.LogCaptureFixture, turns: int) -> None:
+    """So many turns of the loop after it could hear of the death."""
+    supervisor = Supervisor(GatewaySettings(gateway_address=f"127.0.0.1:{free_port()}"), 1)
+    before = set(children(os.getpid()))
+    running = asyncio.create_task(supervisor.run())
+
+    async def begun() -> set[int]:
+        return set(children(os.getpid())) - before
+
+    def reaped() -> bool:
+        return not alive(gateway) and not any("waitpid" in each.name for each in threading.enumerate())
+
+    (gateway,) = await eventually(begun)
+    for _ in range(10):
+        await asyncio.sleep(0)  # until it is waited for
+    os.kill(gateway, signal.SIGKILL)
+    wait_until(reaped)  # holding up the loop
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if not running.done():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert await running == signal.SIGKILL
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().remove_signal_handler(number)
+    assert [record.message for record in caplog.records] == []
