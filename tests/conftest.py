@@ -27,13 +27,12 @@ _LONGEST = 20
 @pytest.fixture(scope="session", autouse=True)
 def plain_environment() -> Iterator[None]:
     """The shell and the terminal of whoever runs the tests have no part in them, but for the storage of test-s3."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts in the background ignore it
     ours = () if "MEDIAFLEET_TEST_STORES" in os.environ else ("MEDIAFLEET_", "R2_")
     with pytest.MonkeyPatch.context() as environment:
         for name in [name for name in os.environ if name.startswith((*ours, "FORCE_COLOR", "NO_COLOR"))]:
             environment.delenv(name)
         environment.setenv("COLUMNS", "80")
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a job in the background, and of all its children
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has a job in the background do, and all its children
             signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
 
