@@ -39,7 +39,7 @@ RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 """Where a Redis is, with its password perhaps."""
 
 
-def without_password(redis_url: str) -> str:
+def without_credentials(redis_url: str) -> str:
     """For people to read: neither user nor password, nor options, which may hold them too."""
     url = urlsplit(redis_url)
     return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"

@@ -30,7 +30,7 @@ Token = str | Callable[[], str]
 logger = logging.getLogger("mediafleet")
 """Tells at INFO each try that failed because no gateway answered, and each watch that goes on elsewhere."""
 
-LONGEST = 1e6
+_LONGEST = 1e6
 """Seconds of patience at most: gRPC refuses at once what it cannot count."""
 
 _OPTIONS = [
@@ -105,8 +105,8 @@ class Gateways:
             raise TypeError("`token` is text, or a function that gives it")
         if isinstance(timeout, bool) or not isinstance(timeout, int | float):
             raise TypeError("`timeout` is a number of seconds")
-        if not 0 < timeout <= LONGEST:
-            raise ValueError(f"`timeout` is more than 0 seconds, and at most {LONGEST:,.0f}")
+        if not 0 < timeout <= _LONGEST:
+            raise ValueError(f"`timeout` is more than 0 seconds, and at most {_LONGEST:,.0f}")
         if not isinstance(credentials, grpc.ChannelCredentials | None):
             raise TypeError("`credentials` are what grpc.ssl_channel_credentials() makes")
         self.timeout = timeout

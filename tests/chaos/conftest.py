@@ -23,7 +23,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyFleet]:
 @pytest.fixture
 async def ledger(fleet: FaultyFleet) -> AsyncIterator[RedisLedger]:
     """The fleet's, to look behind the scenes."""
-    fleet.mend_redis()  # whom a case that failed has left dead or asleep, that fails no other
+    fleet.mend_redis()  # what a case that failed has left dead or asleep fails no other
     fleet.wake()
     fleet.mend()
     async with ledger_at(fleet.redis_url) as ledger:

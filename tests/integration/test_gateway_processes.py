@@ -26,6 +26,9 @@ from tests.guarding import guarded
 from tests.processes import alive, children
 from tests.waiting import eventually, wait_until
 
+PATIENCE = 120.0
+"""Seconds that a busy machine may take."""
+
 
 class Fleet:
     """A supervisor of two gateways, as an operator starts it."""
@@ -58,7 +61,7 @@ class Fleet:
             f"127.0.0.1:{self.port}", options=[("grpc.use_local_subchannel_pool", 1)]
         ) as channel:
             spec = pb.UploadSpec(display_name="a.bin", size_bytes=1)
-            UploadServiceStub(channel).CreateUpload(pb.CreateUploadRequest(spec=spec), wait_for_ready=True, timeout=120)
+            UploadServiceStub(channel).CreateUpload(pb.CreateUploadRequest(spec=spec), wait_for_ready=True, timeout=PATIENCE)
 
 
 def calls(metrics_address: str) -> float:
@@ -87,7 +90,7 @@ def supervised(redis_url: str, folder: Path) -> Iterator[Fleet]:
 
 def serves(fleet: Fleet) -> None:
     """Both of its gateways have started."""
-    wait_until(lambda: len(fleet.started()) == 2, timeout=120)
+    wait_until(lambda: len(fleet.started()) == 2, timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -104,23 +107,23 @@ def test_both_take_calls_and_end_together(fleet: Fleet, tmp_path: Path) -> None:
         fleet.create()
         return all(calls(page) for page in pages)
 
-    wait_until(both_called, timeout=120)
+    wait_until(both_called, timeout=PATIENCE)
     gateways = children(fleet.process.pid)
     assert len(gateways) == 2
 
     second = fleet.start(tmp_path / "second.log")
-    assert second.wait(120) == 2
+    assert second.wait(PATIENCE) == 2
     assert "in use" in (tmp_path / "second.log").read_text()
 
     fleet.process.terminate()
-    assert fleet.process.wait(120) == 0
+    assert fleet.process.wait(PATIENCE) == 0
     assert not any(map(alive, gateways))
 
 
 def test_one_that_dies_is_replaced(fleet: Fleet) -> None:
     killed, kept = children(fleet.process.pid)
     os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: len(fleet.started()) == 3, timeout=120)
+    wait_until(lambda: len(fleet.started()) == 3, timeout=PATIENCE)
     assert kept in children(fleet.process.pid)
     fleet.create()
 
@@ -128,12 +131,12 @@ def test_one_that_dies_is_replaced(fleet: Fleet) -> None:
 def test_none_outlives_its_supervisor(fleet: Fleet) -> None:
     gateways = children(fleet.process.pid)
     fleet.process.kill()
-    wait_until(lambda: not any(map(alive, gateways)), timeout=120)
+    wait_until(lambda: not any(map(alive, gateways)), timeout=PATIENCE)
 
 
 def test_where_none_can_start_all_end_and_say_why_once(tmp_path: Path) -> None:
     with supervised(f"redis://ann:secret@127.0.0.1:{free_port()}/0", tmp_path) as fleet:
-        assert fleet.process.wait(120) == 1
+        assert fleet.process.wait(PATIENCE) == 1
         told = fleet.log.read_text()
     assert told.count("MEDIAFLEET_LEDGER_URL") == told.count("\n") == 1
     assert "secret" not in told
@@ -154,10 +157,10 @@ def test_one_that_dies_while_redis_is_away_is_replaced_when_it_is_back(tmp_path:
         def pauses() -> list[str]:
             return re.findall(r'"again_in": ?([0-9.]+)', fleet.log.read_text())
 
-        wait_until(lambda: len(pauses()) >= 3, timeout=120)
+        wait_until(lambda: len(pauses()) >= 3, timeout=PATIENCE)
         assert pauses()[:3] == ["1.0", "2.0", "4.0"]
         with redis_server(data, port=port):
-            wait_until(lambda: len(fleet.started()) == 3, timeout=120)
+            wait_until(lambda: len(fleet.started()) == 3, timeout=PATIENCE)
             assert kept in children(fleet.process.pid)
             fleet.create()
 

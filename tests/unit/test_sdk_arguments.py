@@ -122,11 +122,11 @@ def address(nobody: socket.socket) -> str:
 
 def fits(refused: object, name: str) -> bool:
     """Whether it is a sentence that names the argument, or the source that it is none."""
-    kind = "is no source; take a path" if name == "source" else f"`{name}` is "
     if isinstance(refused, InvalidArgument):
         (violation,) = refused.violations
         return violation.field == name and str(refused) == f"FIELD_INVALID: {name}: {violation.description}"
-    return isinstance(refused, TypeError) and bool(re.search(f"{re.escape(kind)}|`{name}` is ", str(refused)))
+    no_source = name == "source" and "is no source; take a path" in str(refused)
+    return isinstance(refused, TypeError) and (no_source or f"`{name}` is " in str(refused))
 
 
 async def test_the_asynchronous_client_refuses_what_is_wrong(address: str) -> None:

@@ -86,15 +86,13 @@ class Imports:
         upload = None
         if request:
             upload = await self._ledger.check_create(tenant, spec, limits=limits, request=request)
-        copy = self._begun.get(upload.upload_id) if upload else None
-        if upload is None or (copy is None and upload.state is State.RECEIVING):
+        if upload is None or self._not_begun(upload):
             with ExitStack() as room:
                 room.enter_context(self._room(tenant, limits))  # at first: what is refused leaves no upload behind
                 upload = upload or await self._created(tenant, spec, source, limits, request)
-                if upload.state is State.RECEIVING:
-                    # Another call for the same upload may have begun it meanwhile.
-                    copy = self._begun.get(upload.upload_id) or self._begin(upload, source, limits, room.pop_all())
-        return await self._copied(upload, copy) if upload.state is State.RECEIVING else upload
+                if self._not_begun(upload):  # else another call for it was faster
+                    self._begin(upload, source, limits, room.pop_all())
+        return await self._copied(upload) if upload.state is State.RECEIVING else upload
 
     async def close(self) -> None:
         """Stop the copies: another process goes on with an upload when it is asked to."""
@@ -123,13 +121,12 @@ class Imports:
         )
         return session.upload
 
-    async def _copied(self, upload: Upload, copy: asyncio.Task[None] | None) -> Upload:
-        """The upload when the copy ends, or as it is when that takes too long; None is a copy of another process."""
+    async def _copied(self, upload: Upload) -> Upload:
+        """The upload when its copy ends, or as it is when that takes too long."""
         upload_id, tenant = upload.upload_id, upload.tenant
         try:
             async with asyncio.timeout(PATIENCE):
-                if copy is not None:
-                    await asyncio.shield(copy)
+                await asyncio.shield(self._begun[upload_id])  # which ends at once where another process copies it
                 return await self._received(upload_id, tenant)
         except TimeoutError:
             pass
@@ -146,13 +143,15 @@ class Imports:
                 return upload
             await asyncio.sleep(_LOOK_AGAIN)
 
-    def _begin(self, upload: Upload, source: StoredObject, limits: Limits, room: ExitStack) -> asyncio.Task[None]:
-        """The copy, begun here, which keeps the room until it ends."""
+    def _not_begun(self, upload: Upload) -> bool:
+        return upload.state is State.RECEIVING and upload.upload_id not in self._begun
+
+    def _begin(self, upload: Upload, source: StoredObject, limits: Limits, room: ExitStack) -> None:
+        """The copy keeps the room until it ends."""
         sized = source._replace(size=upload.size_bytes or 0)
         copying = Copying(self._works, upload, sized, limits, self._turns)
         copy = self._begun[upload.upload_id] = asyncio.create_task(copying.run())
         copy.add_done_callback(partial(self._ended, upload.upload_id, room))
-        return copy
 
     @contextmanager
     def _room(self, tenant: TenantId, limits: Limits) -> Iterator[None]:

@@ -20,7 +20,7 @@ from mediafleet_core.ledger.settings import LedgerSettings
 from mediafleet_core.ledger.usage import UsageSteps
 from mediafleet_core.ledger.webhooks import WebhookSteps
 from mediafleet_core.ledger.work import WorkSteps
-from mediafleet_core.settings import without_password
+from mediafleet_core.settings import without_credentials
 
 
 class RedisLedger(
@@ -48,7 +48,7 @@ class RedisLedger(
 async def connect(settings: LedgerSettings) -> RedisLedger:
     """A ledger on the configured Redis; the first ever to connect gives its data an epoch.
 
-    Raises MediafleetError LEDGER_UNAVAILABLE, which names the setting, and the address without its password.
+    Raises MediafleetError LEDGER_UNAVAILABLE, which names the setting, and the address without its credentials.
     """
     connection = Connection(settings)
     key = connection.key("epoch")
@@ -57,7 +57,7 @@ async def connect(settings: LedgerSettings) -> RedisLedger:
             await redis.set(key, secrets.token_hex(8), nx=True)
             epoch = await redis.get(key)
     except MediafleetError as error:
-        where = without_password(settings.ledger_url)
+        where = without_credentials(settings.ledger_url)
         text = f"MEDIAFLEET_LEDGER_URL: the ledger does not answer at {where} ({error.__cause__})"
         raise MediafleetError(error.reason, text, retry_after=error.retry_after) from error
     return RedisLedger(connection, epoch)

@@ -18,7 +18,9 @@ from typing import Any, NoReturn, TypeVar
 
 R = TypeVar("R")
 
-BASE = 128
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_BASE = 128
 """What a shell adds to the number of a signal that a process died of."""
 
 _STDERR = 2
@@ -39,7 +41,7 @@ def told() -> Iterator[None]:
 def run(work: Coroutine[Any, Any, R]) -> R:
     """`asyncio.run`, which a first signal ends by cancelling the work; that is a KeyboardInterrupt, too."""
     came: list[int] = []
-    heeded = _heeded()
+    before = {number: signal.getsignal(number) for number in _heeded()}
 
     async def guarded() -> R:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -47,16 +49,15 @@ def run(work: Coroutine[Any, Any, R]) -> R:
 
         def stop(number: int) -> None:
             came.append(number)
-            for each in heeded:
+            for each in before:
                 loop.remove_signal_handler(each)
                 signal.signal(each, _at_once)
             task.cancel()
 
-        for number in heeded:
+        for number in before:
             loop.add_signal_handler(number, stop, number)
         return await work
 
-    before = {number: signal.getsignal(number) for number in heeded}
     try:
         return asyncio.run(guarded())
     except (asyncio.CancelledError, Exception):
@@ -71,13 +72,13 @@ def run(work: Coroutine[Any, Any, R]) -> R:
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
     """As a shell tells it."""
-    return BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
+    return _BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
 
 
 def die(code: object) -> None:
     """Ends this process by the signal that such an exit code tells of; does nothing if it tells of none."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if code == BASE + number:
+    for number in _SIGNALS:
+        if code == _BASE + number:
             with suppress(OSError, ValueError):
                 sys.stdout.flush()
             _die(number)
@@ -86,7 +87,7 @@ def die(code: object) -> None:
 def _heeded() -> list[signal.Signals]:
     if threading.current_thread() is not threading.main_thread():
         return []
-    return [each for each in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(each) is not signal.SIG_IGN]
+    return [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
 
 
 def _raise(number: int, _: FrameType | None) -> NoReturn:

@@ -106,6 +106,21 @@ def start_redis(directory: Path, port: int) -> subprocess.Popen[bytes]:
     return process
 
 
+def await_redis(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Returns once that server has loaded its data and serves. Raises RedisStartError."""
+    deadline = time.monotonic() + START_TIMEOUT
+    with redis.Redis(host="127.0.0.1", port=port, protocol=2, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
+        while True:
+            with contextlib.suppress(redis.RedisError):
+                # Another server may hold the port: only ours counts. Which one it is, it tells while it loads, too.
+                if client.info("server")["process_id"] == process.pid and client.ping():
+                    return
+            if process.poll() is not None or time.monotonic() > deadline:
+                tail = log.read_text(errors="replace")[-500:] if log.exists() else "(no log)"
+                raise RedisStartError(f"Redis did not start on port {port}: {tail}")
+            time.sleep(0.01)
+
+
 _MOST_RESERVED = 64
 _reserved: collections.deque[int] = collections.deque()
 """Descriptors that hold the last ports given by `free_port`: nobody else is given them before their server starts.
@@ -159,21 +174,6 @@ def _end_with_parent() -> None:
     if _libc is not None:
         pr_set_pdeathsig = 1
         _libc.prctl(pr_set_pdeathsig, signal.SIGTERM)
-
-
-def await_redis(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Returns once that server has loaded its data and serves. Raises RedisStartError."""
-    deadline = time.monotonic() + START_TIMEOUT
-    with redis.Redis(host="127.0.0.1", port=port, protocol=2, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
-        while True:
-            with contextlib.suppress(redis.RedisError):
-                # Another server may hold the port: only ours counts. Which one it is, it tells while it loads, too.
-                if client.info("server")["process_id"] == process.pid and client.ping():
-                    return
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = log.read_text(errors="replace")[-500:] if log.exists() else "(no log)"
-                raise RedisStartError(f"Redis did not start on port {port}: {tail}")
-            time.sleep(0.01)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
