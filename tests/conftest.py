@@ -32,7 +32,8 @@ def plain_environment() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith((*ours, "FORCE_COLOR", "NO_COLOR"))]:
             environment.delenv(name)
         environment.setenv("COLUMNS", "80")
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has a job in the background do, and all its children
+        # A shell has a job in the background ignore it, and with it all its children.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
 

@@ -61,7 +61,9 @@ class Fleet:
             f"127.0.0.1:{self.port}", options=[("grpc.use_local_subchannel_pool", 1)]
         ) as channel:
             spec = pb.UploadSpec(display_name="a.bin", size_bytes=1)
-            UploadServiceStub(channel).CreateUpload(pb.CreateUploadRequest(spec=spec), wait_for_ready=True, timeout=PATIENCE)
+            UploadServiceStub(channel).CreateUpload(
+                pb.CreateUploadRequest(spec=spec), wait_for_ready=True, timeout=PATIENCE
+            )
 
 
 def calls(metrics_address: str) -> float:
