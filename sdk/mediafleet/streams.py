@@ -106,11 +106,19 @@ class AsyncSource(StreamSource):
             raise ValueError("the upload has ended")
         self._waiting = asyncio.current_task()
         try:
-            # Numbers, of which `bytes` makes zeros, are refused; and None, which is no end.
-            while not (content := memoryview(await anext(self._items)).tobytes()):
-                pass
+            content = b""
+            while not content:
+                content = _bytes(await anext(self._items))
             return content
         except StopAsyncIteration:
             return b""
         finally:
             self._waiting = None
+
+
+def _bytes(item: bytes) -> bytes:
+    try:
+        # Numbers, of which `bytes` makes zeros, are refused; and None, which is no end.
+        return memoryview(item).tobytes()
+    except TypeError:
+        raise TypeError(f"an asynchronous iterable yields bytes, not a {type(item).__name__}") from None

@@ -180,6 +180,8 @@ async def test_commands_on_a_batch(batch: Line, client: AsyncClient) -> None:
     assert json.loads((await batch("report", made.batch_id))[1])["deleted"] is False
     _, out, _ = await batch("report", made.batch_id, "--csv")
     assert next(csv.DictReader(out.splitlines()))["display_name"] == "'=1+1.bin"
+    code, _, err = await batch("report", made.batch_id, "--csv", "--jsonl")
+    assert (code, "exclude each other" in err) == (2, True)
     code, _, err = await batch("cancel", "mine")
     assert (code, "`mediafleet batch list`" in err) == (1, True)
 

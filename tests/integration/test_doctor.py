@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -219,6 +220,10 @@ async def test_a_gateway_is_looked_at_from_outside(
         assert (done.exit_code, "TOKEN_INVALID" in found["token"]["text"]) == (1, True)
         monkeypatch.setenv("MEDIAFLEET_ENDPOINT", f"https://{reached.gateway.address}")
         assert "TLS" in (await asyncio.to_thread(doctor))[1]["gateway"]["remedy"]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("MEDIAFLEET_ENDPOINT", f"127.0.0.1:{silent.getsockname()[1]}")
+        done, found = await asyncio.to_thread(doctor, "--timeout", "0.5")
+        assert (done.exit_code, "did not answer in time" in found["gateway"]["text"]) == (1, True)
     monkeypatch.setenv("MEDIAFLEET_ENDPOINT", f"127.0.0.1:{free_port()}")
     done, found = await asyncio.to_thread(doctor)
     assert (done.exit_code, "nothing listens" in found["gateway"]["text"]) == (1, True)

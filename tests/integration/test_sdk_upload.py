@@ -302,7 +302,7 @@ async def test_an_iterable_of_anything_but_bytes_is_refused(
     async def items() -> AsyncIterator[Any]:
         yield item
 
-    with pytest.raises(TypeError, match="bytes-like"):
+    with pytest.raises(TypeError, match=f"yields bytes, not a {type(item).__name__}"):
         await client.upload(items(), display_name="x")
     assert not gateway.content
 

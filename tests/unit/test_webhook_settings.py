@@ -75,6 +75,14 @@ def test_what_is_wrong_is_named_and_not_told(monkeypatch: pytest.MonkeyPatch, wr
     assert "MEDIAFLEET_WEBHOOKS" in str(caught.value)
     assert "hush-hush" not in str(caught.value)
     assert SECRET not in str(caught.value)
+    assert "Value error" not in str(caught.value)
+
+
+@pytest.mark.parametrize("broken", ['{"acme"', "[]"])
+def test_what_is_no_mapping_is_named_once(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    monkeypatch.setenv("MEDIAFLEET_WEBHOOKS", broken)
+    with pytest.raises(SettingsError, match=r"^MEDIAFLEET_WEBHOOKS: \w"):
+        read(WebhookSettings)
 
 
 @pytest.mark.parametrize(

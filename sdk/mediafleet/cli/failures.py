@@ -36,6 +36,7 @@ NEXT_STEPS = {
     "LEDGER_UNAVAILABLE": "an operator finds out more with `mediafleet doctor`",
     "STORAGE_UNAVAILABLE": "an operator finds out more with `mediafleet doctor`",
     "STORAGE_DENIED": "an operator finds out more with `mediafleet doctor`",
+    "DIRECT_UNAVAILABLE": "--transfer auto streams where it has to",
     "STORAGE_DISABLED": "ask the operator to switch it on",
     "NOT_IMPLEMENTED": "use a gateway that offers it",
 }

@@ -87,11 +87,15 @@ def _webhooks(value: object) -> object:
         webhooks = _WEBHOOKS.validate_json(value or "{}")
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
-        told = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems)
-        raise ValueError("; ".join(told)) from None
+        raise ValueError("; ".join(_told(".".join(map(str, each["loc"])), each["msg"]) for each in problems)) from None
     if not all(map(is_name, webhooks)):
         raise ValueError("a tenant's name must be 1 to 63 of a-z, 0-9, dot, dash and underscore")
     return webhooks
+
+
+def _told(place: str, words: str) -> str:
+    """What is wrong with the whole has no place."""
+    return ": ".join(filter(None, [place, words.removeprefix("Value error, ")]))
 
 
 class WebhookSettings(SettingsPart):

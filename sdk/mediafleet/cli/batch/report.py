@@ -44,20 +44,22 @@ COLUMNS = (
 
 @click.command(no_args_is_help=True, short_help="Print what became of each file of a batch.")
 @click.argument("batch_id", metavar="ID")
-@click.option("--csv", "form", flag_value="csv", help="A table for spreadsheets.")
-@click.option("--jsonl", "form", flag_value="jsonl", default="jsonl", help="One JSON object per line; the default.")
+@click.option("--csv", "as_csv", is_flag=True, help="A table for spreadsheets.")
+@click.option("--jsonl", "as_jsonl", is_flag=True, help="One JSON object per line; the default.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write, whole or not at all."
 )
 @connected(ENDURING)
-def report(connection: Connection, batch_id: str, form: str, output: Path | None) -> None:
+def report(connection: Connection, batch_id: str, as_csv: bool, as_jsonl: bool, output: Path | None) -> None:
     """Print what became of each file of a batch, a row each, in order of creation.
 
     In the CSV, text that a spreadsheet would take for a formula has an apostrophe in front.
     """
+    if as_csv and as_jsonl:
+        raise click.UsageError("--csv and --jsonl exclude each other")
     with connection.client() as client, interrupts.told(), _written(output) as file:
         rows = client.batches.report(batch_id)
-        if form == "csv":
+        if as_csv:
             from mediafleet.cli import spreadsheet
 
             spreadsheet.write(COLUMNS, map(cells, rows), file)

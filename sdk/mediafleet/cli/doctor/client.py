@@ -25,6 +25,8 @@ from mediafleet.v1.usage_pb2 import GetUsageRequest, StorageState
 _SKEW_WARNED = 5.0
 """Seconds: tokens expire by the gateway's clock, `--since` is by ours."""
 
+_REMEDIES = {**NEXT_STEPS, "LEDGER_UNAVAILABLE": "run the doctor where the gateway runs, as it looks at Redis there"}
+
 _PROBE = UploadSpec(display_name="mediafleet-doctor.txt", content_type="text/plain", size_bytes=1)
 
 
@@ -50,7 +52,7 @@ class ClientExam:
             yield unreached
             return
         gateway = Gateway(target, None)
-        patience = min(self._connection.timeout, 10.0)
+        patience = self._connection.timeout
         try:
             began = time.time()
             call = gateway.usage.GetUsage(GetUsageRequest(refresh=True), timeout=patience, metadata=self._token)
@@ -109,8 +111,11 @@ def _refused(target: str, error: MediafleetError) -> Finding:
             "use https://HOST:PORT where the gateway is behind TLS, and only there; check that its certificate holds"
         )
         return Found("gateway", FAILED, f"{target} listens, but no gateway answers there: {error.message}", remedy)
+    if error.code is grpc.StatusCode.DEADLINE_EXCEEDED and not error.reason:
+        remedy = "see the log of the gateway: it may wait for Redis or the storage; --timeout gives it longer"
+        return Found("gateway", FAILED, f"{target} listens, and did not answer in time", remedy)
     about = "token" if error.code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED) else "gateway"
-    remedy = NEXT_STEPS.get(error.reason, "see the log of the gateway")
+    remedy = _REMEDIES.get(error.reason, "see the log of the gateway")
     return Found(about, FAILED, f"{target} answers {error.reason or error.code.name}: {error.message}", remedy)
 
 
