@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
@@ -174,4 +174,4 @@ class Gateways:
 
 
 def _texts(given: object) -> bool:
-    return isinstance(given, Iterable) and not isinstance(given, str) and all(isinstance(each, str) for each in given)
+    return isinstance(given, Sequence) and not isinstance(given, str) and all(isinstance(each, str) for each in given)

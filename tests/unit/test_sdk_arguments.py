@@ -173,6 +173,7 @@ def test_a_refusal_tells_what_is_allowed(call: Any, told: str, address: str) -> 
     ("wrong", "told"),
     [
         ({"targets": 5}, "`targets` is a list"),
+        ({"targets": iter(["127.0.0.1:1"])}, "`targets` is a list"),
         ({"targets": ["127.0.0.1:1", ""]}, "and not empty"),
         ({"timeout": "5"}, "`timeout` is a number"),
         ({"timeout": 0}, "`timeout` is more than 0"),
