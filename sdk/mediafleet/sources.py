@@ -142,7 +142,7 @@ def _has_a_size(file: BinaryIO) -> bool:
     """Whether its bytes can be sought. A device such as /dev/zero says that they can, and gives others each time."""
     raw = getattr(file, "raw", file)
     device = isinstance(raw, io.FileIO) and stat.S_ISCHR(os.fstat(raw.fileno()).st_mode)
-    return file.seekable() and not device
+    return hasattr(file, "seekable") and file.seekable() and not device
 
 
 def _waits(file: BinaryIO) -> bool:

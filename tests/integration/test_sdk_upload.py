@@ -97,6 +97,19 @@ async def test_pipe_arrives(gateway: ScriptedGateway, client: AsyncClient) -> No
     assert gateway.content[upload.upload_id] == b"piped"
 
 
+class Bare:
+    """Has bytes, and nothing else of a file."""
+
+    def __init__(self, content: bytes) -> None:
+        self.read = io.BytesIO(content).read
+
+
+async def test_whatever_can_be_read_arrives(gateway: ScriptedGateway, client: AsyncClient) -> None:
+    bare: Any = Bare(LARGE)
+    upload = await client.upload(bare, display_name="x")
+    assert gateway.content[upload.upload_id] == LARGE
+
+
 async def in_pieces(content: bytes, size: int) -> AsyncIterator[bytes]:
     for offset in range(0, len(content), size):
         yield content[offset : offset + size]
