@@ -81,9 +81,7 @@ class Client(Synchronous[AsyncClient]):
 
     def close(self) -> None:
         """Ends every call and connection; may be repeated."""
-        if not self._thread.closed:
-            self._thread.run(self._asynchronous.close())
-            self._thread.close()
+        self._thread.close(self._asynchronous.close)
 
     @property
     def target(self) -> str:

@@ -168,9 +168,9 @@ class Gateways:
 
     async def close(self) -> None:
         """Ends every call and connection."""
-        for gateway in self._open.values():
+        while self._open:  # a call of another task may open one meanwhile
+            _, gateway = self._open.popitem()
             await gateway.close()
-        self._open.clear()
 
 
 def _texts(given: object) -> bool:
