@@ -143,6 +143,13 @@ def test_where_none_can_start_all_end_and_say_why_once(tmp_path: Path) -> None:
     assert "secret" not in told
 
 
+def test_what_ends_while_it_starts_has_ended_well(redis_url: str, tmp_path: Path) -> None:
+    with supervised(redis_url, tmp_path) as fleet:
+        wait_until(lambda: children(fleet.process.pid), timeout=PATIENCE)
+        fleet.process.terminate()
+        assert fleet.process.wait(PATIENCE) == 0
+
+
 @pytest.mark.long  # that one which dies is replaced is tested every day
 def test_one_that_dies_while_redis_is_away_is_replaced_when_it_is_back(tmp_path: Path) -> None:
     port, data = free_port(), tmp_path / "redis"

@@ -67,6 +67,8 @@ class Supervisor:
         pause = _PAUSE
         while not self._end.is_set():
             status, served = await self._run(index)
+            if self._end.is_set() and status == -signal.SIGTERM:
+                return  # as it was asked to, before it was far enough to hear of that
             if status == _WRONG_SETTINGS or not self._decided.is_set():
                 self._begin_to_end()
             if self._end.is_set():
