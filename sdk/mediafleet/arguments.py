@@ -103,7 +103,7 @@ def _wrong(name: str, value: Any, required: bool) -> str:
             return "must not be empty"
         case bool():
             return ""
-        case Real() if not float(value) >= least:  # which no NaN is
+        case Real() if not cast(float, value) >= least:  # which no NaN is
             return f"must be at least {least}"
         case Integral() if int(value) > most:
             return f"must be at most {most}"

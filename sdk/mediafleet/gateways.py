@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
-from mediafleet.errors import DeadlineExceeded, Internal, MediafleetError, Unavailable, from_rpc_error
+from mediafleet.errors import DeadlineExceeded, Internal, MediafleetError, Unauthenticated, Unavailable, from_rpc_error
 from mediafleet.retries import Patience
 from mediafleet.v1.batches_pb2_grpc import BatchServiceStub
 from mediafleet.v1.fleet_pb2_grpc import FleetServiceStub
@@ -32,6 +32,8 @@ logger = logging.getLogger("mediafleet")
 
 _LONGEST = 1e6
 """Seconds of patience at most: gRPC refuses at once what it cannot count."""
+
+_NO_TOKEN = "`token` is text, or a function that gives it"
 
 _OPTIONS = [
     # A name that stands for several gateways has calls spread over all of them.
@@ -102,7 +104,7 @@ class Gateways:
         if not all(targets):
             raise ValueError("a target is `host:port`, and not empty")
         if not (isinstance(token, str) or callable(token)):
-            raise TypeError("`token` is text, or a function that gives it")
+            raise TypeError(_NO_TOKEN)
         if isinstance(timeout, bool) or not isinstance(timeout, int | float):
             raise TypeError("`timeout` is a number of seconds")
         if not 0 < timeout <= _LONGEST:
@@ -129,9 +131,13 @@ class Gateways:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Credentials of a call."""
+        """Credentials of a call. Raises Unauthenticated for a token that gRPC would not send, and quote."""
         token = self._token if isinstance(self._token, str) else self._token()
+        if not isinstance(token, str):
+            raise TypeError(_NO_TOKEN)
         token = token.strip()  # one that was read from a file has a line end behind it
+        if not (token.isascii() and token.isprintable()):
+            raise Unauthenticated("the token holds characters that none has", reason="TOKEN_INVALID")
         return (("authorization", f"Bearer {token}"),) if token else ()
 
     def patience(self) -> Patience:

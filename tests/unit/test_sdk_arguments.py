@@ -13,12 +13,22 @@ from typing import Any
 
 import pytest
 
-from mediafleet import AsyncClient, Batch, BatchFilter, Client, Importable, InvalidArgument, Upload, UploadFilter
+from mediafleet import (
+    AsyncClient,
+    Batch,
+    BatchFilter,
+    Client,
+    Importable,
+    InvalidArgument,
+    Unauthenticated,
+    Upload,
+    UploadFilter,
+)
 
 NAN = float("nan")
 NAIVE = datetime(2026, 7, 1)  # noqa: DTZ001
 SPANS = [-timedelta(seconds=1), timedelta.max, 5, NAN, "1s"]
-COUNTS = [-1, 2**64, NAN, 1.5, "5", None, True]
+COUNTS = [-1, -(10**400), 2**64, 10**400, NAN, 1.5, "5", None, True]
 LABELS = ["album", 5, ["album"], {"album": 1}, {1: "summer"}, {"album": None}]
 WORDS = ["week", 5, None, ["day"]]
 SEVERAL = [None, 5, "one", b"one", Upload()]
@@ -29,8 +39,8 @@ WRONG: Mapping[str, list[Any]] = MappingProxyType(
         "str | None": [5, b"text", ["text"]],
         "bool": [None, 1, "yes"],
         "int": COUNTS,
-        "int | None": COUNTS[:5],
-        "float | None": [-1, NAN, "5", True, timedelta(seconds=1)],
+        "int | None": COUNTS[:7],
+        "float | None": [-1, 10**400, NAN, "5", True, timedelta(seconds=1)],
         "datetime": [NAIVE, "2026-07-01", 5, None],
         "datetime | None": [NAIVE, "2026-07-01", 5],
         "timedelta | None": SPANS,
@@ -185,3 +195,17 @@ def test_a_refusal_tells_what_is_allowed(call: Any, told: str, address: str) -> 
 def test_a_client_made_of_something_wrong_says_so_at_once(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises((TypeError, ValueError), match=told):
         AsyncClient(**{"targets": ["127.0.0.1:1"], **wrong})
+
+
+@pytest.mark.parametrize("token", ["se\ncret", "secr\u00ebt", "secret\udcff", "secret\0"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_told(token: str, address: str) -> None:
+    for given in (token, lambda: token):
+        with Client(address, token=given) as client, pytest.raises(Unauthenticated, match="TOKEN_INVALID") as refused:
+            client.fleet()
+        assert "sec" not in str(refused.value)
+
+
+def test_a_function_that_gives_no_token_is_told(address: str) -> None:
+    gives_none: Any = lambda: None  # noqa: E731
+    with Client(address, token=gives_none) as client, pytest.raises(TypeError, match="`token` is text"):
+        client.fleet()
