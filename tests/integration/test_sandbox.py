@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -224,6 +225,7 @@ async def test_a_kernel_without_locks_is_named_at_the_start_of_development(tmp_p
 WORKER = f"""
 import asyncio, sys
 from pathlib import Path
+from typing import Any
 from mediafleet_workers.sandbox.sandbox import Sandbox
 from mediafleet_workers.sandbox.settings import SandboxSettings
 
@@ -246,3 +248,26 @@ def test_nothing_survives_the_sigkill_of_the_worker(tmp_path: Path) -> None:
         assert len(family) == 2, "a zygote and its child"
         worker.kill()
     wait_until(lambda: not any(alive(pid) for pid in family), message="zygote and child to end")
+
+
+async def test_a_zygote_that_is_killed_before_it_is_told_anything_is_a_lost_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.kill()
+            self.wait()
+
+    sandbox = new_sandbox()
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", Ended)
+        with pytest.raises(SandboxLost):
+            await do(sandbox, tmp_path, "hello")
+
+    async def noticed() -> bool:
+        return sandbox.pid is None
+
+    await eventually(noticed)
+    assert await do(sandbox, tmp_path, "hello") == b'"hello"'
+    await sandbox.close()

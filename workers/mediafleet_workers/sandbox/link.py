@@ -53,7 +53,8 @@ class ZygoteLink:
                 cwd="/",
             )
         self._socket.setblocking(False)
-        self._socket.send(msgspec.json.encode(boot))
+        with contextlib.suppress(ConnectionError):  # it was killed meanwhile: the first who asks for a child is told
+            self._socket.send(msgspec.json.encode(boot))
         self._numbers = itertools.count(1)
         self._running: dict[int, asyncio.Future[Ended]] = {}
         self.alive = True
