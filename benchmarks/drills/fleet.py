@@ -98,8 +98,7 @@ async def fleet(folder: Path) -> AsyncIterator[Fleet]:
         drilled = Fleet(server, asked)
         callers = [asyncio.create_task(_call(drilled, number)) for number in range(CALLERS)]
         try:
-            await eventually(lambda: _served(drilled), 60, "calls that are counted")
-            assert not drilled.firing(), f"{drilled.firing()} before anything was done"
+            await eventually(lambda: _in_order(drilled), 60, "calls that are counted, and no alert")
             yield drilled
         finally:
             drilled.thaw()
@@ -108,9 +107,10 @@ async def fleet(folder: Path) -> AsyncIterator[Fleet]:
             await asyncio.gather(*callers, return_exceptions=True)
 
 
-async def _served(drilled: Fleet) -> bool:
+async def _in_order(drilled: Fleet) -> bool:
+    # While it starts the figures of the queues are absent, which at this pace is an alert after three seconds.
     finished = 'sum(increase(mediafleet_jobs_finished_total{outcome="succeeded"}[10s])) > 5'
-    return bool(drilled.prometheus.at(finished))
+    return bool(drilled.prometheus.at(finished)) and not drilled.firing()
 
 
 async def _call(drilled: Fleet, number: int) -> None:
