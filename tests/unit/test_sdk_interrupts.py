@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator
 from itertools import count
-from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import NoReturn
 
 import pytest
 
-from mediafleet import synchronous
 from mediafleet.synchronous import LoopThread, Synchronous, stream
-
-HANDING_OVER = ("call_soon_threadsafe", "_call_soon", "_write_to_self")
+from tests.lines import BeforeLine
 
 
 class Numbers:
@@ -38,31 +34,8 @@ class PlainNumbers(Synchronous[Numbers]):
     few = stream(Numbers.few)
 
 
-class InterruptedAt:
-    """Ctrl-C before the n-th line that this thread runs of the twins and of the event loop they hand their work to."""
-
-    def __init__(self, line: int) -> None:
-        self.left = line
-
-    def __enter__(self) -> Self:
-        self._before = sys.gettrace()
-        sys.settrace(self._called)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        sys.settrace(self._before)
-
-    def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
-        code = frame.f_code
-        ours = code.co_filename == synchronous.__file__ or code.co_name in HANDING_OVER
-        return self._reached if ours else None
-
-    def _reached(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line":
-            self.left -= 1
-            if self.left == 0:
-                raise KeyboardInterrupt
-        return self._reached
+def interrupt() -> NoReturn:
+    raise KeyboardInterrupt
 
 
 # Work that was made and never begun: Python says so, and it is right.
@@ -74,14 +47,14 @@ def test_an_interrupt_at_any_line_is_told_as_one_and_leaves_nothing_running(capl
         twin = PlainNumbers(numbers, thread)
         got: list[int] = []
         try:
-            with InterruptedAt(line) as interrupt:
+            with BeforeLine(line, interrupt) as before:
                 for number in twin.few():
                     got.append(number)
         except KeyboardInterrupt:
             interrupts += 1
         thread.close()
         assert numbers.open == 0, line
-        if interrupt.left > 0:
+        if before.left > 0:
             break
     assert got == [0, 1, 2]
     assert interrupts > 50

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import count
-from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
-from mediafleet import synchronous
 from mediafleet.synchronous import LoopThread
-
-HANDING_OVER = ("call_soon_threadsafe", "_call_soon", "_write_to_self")
+from tests.lines import BeforeLine
 
 
 async def one() -> int:
@@ -24,34 +21,10 @@ async def one() -> int:
     return 1
 
 
-class AtLine:
-    """Something done by another thread, all of it, before the n-th line that this one runs of a call."""
-
-    def __init__(self, line: int, what: Callable[[], object]) -> None:
-        self.left = line
-        self._what = what
-
-    def run(self, thread: LoopThread) -> int:
-        before = sys.gettrace()
-        sys.settrace(self._called)
-        try:
-            return thread.run(one())
-        finally:
-            sys.settrace(before)
-
-    def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
-        code = frame.f_code
-        ours = code.co_filename == synchronous.__file__ or code.co_name in HANDING_OVER
-        return self._reached if ours else None
-
-    def _reached(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line":
-            self.left -= 1
-            if self.left == 0:
-                other = threading.Thread(target=self._what)
-                other.start()
-                other.join()
-        return self._reached
+def by_another_thread(act: Callable[[], object]) -> None:
+    other = threading.Thread(target=act)
+    other.start()
+    other.join()
 
 
 # Work that was made and never begun: Python says so, and it is right.
@@ -60,13 +33,13 @@ def test_a_call_during_which_another_thread_closes_is_answered_or_told_so(caplog
     answers = set[int | str]()
     for line in count(1):
         thread = LoopThread()
-        closing = AtLine(line, thread.close)
         try:
-            answers.add(closing.run(thread))
+            with BeforeLine(line, partial(by_another_thread, thread.close)) as before:
+                answers.add(thread.run(one()))
         except RuntimeError as error:
             answers.add(str(error))
         thread.close()
-        if closing.left > 0:
+        if before.left > 0:
             break
     assert answers == {1, "the client is closed"}
     assert [record.message for record in caplog.records] == []
